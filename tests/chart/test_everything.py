@@ -25,7 +25,7 @@ def leaves(schema: dict[str, Any], document: dict[str, Any], prefix: str = "") -
     for name, child in schema["properties"].items():
         if "default" in child:
             yield prefix + name, child["default"], document.get(name)
-        else:
+        elif not child.get("unset"):
             yield from leaves(child, document.get(name, {}), f"{prefix}{name}.")
 
 

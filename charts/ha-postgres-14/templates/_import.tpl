@@ -1,26 +1,26 @@
 {{/* Whether databases are imported from another server. */}}
-{{- define "ha-postgres.imports" -}}
+{{- define "ha-postgres-14.0.0.imports" -}}
 {{- if .Values.import.from.host -}}
 true
 {{- end -}}
 {{- end }}
 
 {{/* Whether they are by logical replication. */}}
-{{- define "ha-postgres.importsLogically" -}}
+{{- define "ha-postgres-14.0.0.importsLogically" -}}
 {{- if and .Values.import.from.host (eq .Values.import.method "logical") -}}
 true
 {{- end -}}
 {{- end }}
 
 {{/* Whether the servers themselves need the source's CA, because they subscribe to it. */}}
-{{- define "ha-postgres.verifiesImport" -}}
-{{- if and (include "ha-postgres.importsLogically" .) (hasPrefix "verify-" .Values.import.from.sslMode) -}}
+{{- define "ha-postgres-14.0.0.verifiesImport" -}}
+{{- if and (include "ha-postgres-14.0.0.importsLogically" .) (hasPrefix "verify-" .Values.import.from.sslMode) -}}
 true
 {{- end -}}
 {{- end }}
 
 {{/* That CA, as a volume. It is optional, so that a missing Secret keeps no server from starting. */}}
-{{- define "ha-postgres.importCaVolume" -}}
+{{- define "ha-postgres-14.0.0.importCaVolume" -}}
 - name: import-ca
   secret:
     secretName: {{ .Values.import.from.secretName | quote }}
@@ -32,17 +32,17 @@ true
 {{- end }}
 
 {{/* The pod of the import's Job. */}}
-{{- define "ha-postgres.importPod" -}}
-{{- $name := include "ha-postgres.fullname" . -}}
+{{- define "ha-postgres-14.0.0.importPod" -}}
+{{- $name := include "ha-postgres-14.0.0.fullname" . -}}
 {{- $import := .Values.import -}}
 metadata:
   labels:
-    {{- include "ha-postgres.standardLabels" . | nindent 4 }}
+    {{- include "ha-postgres-14.0.0.standardLabels" . | nindent 4 }}
     app.kubernetes.io/component: import
     ha-postgres/import: {{ $name }}
   annotations:
     checksum/import.sh: {{ .Files.Get "files/import.sh" | sha256sum }}
-    {{- if include "ha-postgres.importsLogically" . }}
+    {{- if include "ha-postgres-14.0.0.importsLogically" . }}
     checksum/logical.sh: {{ .Files.Get "files/logical.sh" | sha256sum }}
     {{- end }}
 spec:
@@ -50,7 +50,7 @@ spec:
   automountServiceAccountToken: false
   enableServiceLinks: false
   securityContext:
-    {{- include "ha-postgres.podSecurity" . | nindent 4 }}
+    {{- include "ha-postgres-14.0.0.podSecurity" . | nindent 4 }}
   {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
@@ -65,7 +65,7 @@ spec:
   {{- end }}
   containers:
     - name: import
-      image: {{ include "ha-postgres.postgresImage" . | quote }}
+      image: {{ include "ha-postgres-14.0.0.postgresImage" . | quote }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
       command: [/bin/bash, /etc/hapg/import/import.sh]
       env:
@@ -91,7 +91,7 @@ spec:
           value: {{ $import.roles | quote }}
         - name: HAPG_JOBS
           value: {{ int $import.jobs | quote }}
-        {{- if include "ha-postgres.importsLogically" . }}
+        {{- if include "ha-postgres-14.0.0.importsLogically" . }}
         - name: HAPG_METHOD
           value: logical
         - name: HAPG_STEP
@@ -103,7 +103,7 @@ spec:
         {{- end }}
       terminationMessagePolicy: FallbackToLogsOnError
       securityContext:
-        {{- include "ha-postgres.containerSecurity" . | nindent 8 }}
+        {{- include "ha-postgres-14.0.0.containerSecurity" . | nindent 8 }}
       resources:
         {{- toYaml $import.resources | nindent 8 }}
       volumeMounts:
@@ -134,7 +134,7 @@ spec:
         defaultMode: 0440
     - name: secret
       secret:
-        secretName: {{ include "ha-postgres.secretName" . | quote }}
+        secretName: {{ include "ha-postgres-14.0.0.secretName" . | quote }}
         items:
           - key: POSTGRES_PASSWORD
             path: POSTGRES_PASSWORD
@@ -148,14 +148,14 @@ spec:
       emptyDir: {}
     - name: scratch
       {{- if $import.scratch.size }}
-      {{- include "ha-postgres.ephemeralVolume" (list $import.scratch.storageClassName $import.scratch.size) | nindent 6 }}
+      {{- include "ha-postgres-14.0.0.ephemeralVolume" (list $import.scratch.storageClassName $import.scratch.size) | nindent 6 }}
       {{- else }}
       emptyDir: {}
       {{- end }}
 {{- end }}
 
 {{/* What is wrong with `import`, as a list of sentences. */}}
-{{- define "ha-postgres.importProblems" -}}
+{{- define "ha-postgres-14.0.0.importProblems" -}}
 {{- $wrong := list -}}
 {{- with .Values.import -}}
 {{- if .from.host -}}

@@ -1,6 +1,6 @@
 {{/* A value of postgresql.conf, quoted. A number is an integer from `--set`, but floating point from a file or from an
      earlier release's values. Both are written alike; otherwise the same value would restart the pods. */}}
-{{- define "ha-postgres.parameter" -}}
+{{- define "ha-postgres-14.0.0.parameter" -}}
 {{- if kindIs "bool" . -}}
 {{- . | ternary "on" "off" -}}
 {{- else if or (kindIs "int64" .) (kindIs "int" .) (and (kindIs "float64" .) (eq . (floor .))) -}}
@@ -11,7 +11,7 @@
 {{- end }}
 
 {{/* The most WAL that slots may hold back, so that they never fill the volume. Default: a fifth of the data volume, half of a WAL volume. */}}
-{{- define "ha-postgres.slotWal" -}}
+{{- define "ha-postgres-14.0.0.slotWal" -}}
 {{- if .Values.replication.maxSlotWalKeepSize -}}
 {{- .Values.replication.maxSlotWalKeepSize -}}
 {{- else if .Values.storage -}}
@@ -33,7 +33,7 @@
 
 {{/* min_wal_size and max_wal_size for segments above 16 MB, with which a server does not start by default. The values are
      initdb's own, whose file is not read. */}}
-{{- define "ha-postgres.segments" -}}
+{{- define "ha-postgres-14.0.0.segments" -}}
 {{- $megabytes := join " " .Values.initdb.args | regexFind "--wal-segsize[= ][0-9]+" | regexFind "[0-9]+$" | int -}}
 {{- if gt $megabytes 16 }}
 min_wal_size = '{{ mul 5 $megabytes }}MB'
@@ -42,12 +42,12 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- end }}
 
 {{/* The whole postgresql.conf. */}}
-{{- define "ha-postgres.postgresql.conf" -}}
-{{- include "ha-postgres.settings" (dict "root" . "parameters" .Values.postgresql.parameters "reloadable" true) -}}
+{{- define "ha-postgres-14.0.0.postgresql.conf" -}}
+{{- include "ha-postgres-14.0.0.settings" (dict "root" . "parameters" .Values.postgresql.parameters "reloadable" true) -}}
 {{- end }}
 
 {{/* postgresql.conf without what needs only a reload, as the size of the volumes does. While this does not change, no server has to restart. */}}
-{{- define "ha-postgres.settingsOfStart" -}}
+{{- define "ha-postgres-14.0.0.settingsOfStart" -}}
 {{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
 {{- $kept := dict -}}
 {{- range $name, $value := .Values.postgresql.parameters -}}
@@ -55,12 +55,12 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- $_ := set $kept $name $value -}}
 {{- end -}}
 {{- end -}}
-{{- include "ha-postgres.settings" (dict "root" . "parameters" $kept) -}}
+{{- include "ha-postgres-14.0.0.settings" (dict "root" . "parameters" $kept) -}}
 {{- end }}
 
 {{/* postgresql.conf with the given `parameters`, and with our own settings that need only a reload if `reloadable`. If a parameter is
      set twice, the server uses the last. */}}
-{{- define "ha-postgres.settings" -}}
+{{- define "ha-postgres-14.0.0.settings" -}}
 listen_addresses = '*'
 port = 5432
 unix_socket_directories = '/run/hapg/socket'
@@ -78,7 +78,7 @@ max_replication_slots = 99
 wal_keep_size = '512MB'
 recovery_target_timeline = 'latest'
 {{- if .reloadable }}
-max_slot_wal_keep_size = '{{ include "ha-postgres.slotWal" .root }}'
+max_slot_wal_keep_size = '{{ include "ha-postgres-14.0.0.slotWal" .root }}'
 {{- end }}
 
 # a failed upstream is noticed within seconds, a new one found at once
@@ -92,20 +92,20 @@ fsync = on
 full_page_writes = on
 wal_log_hints = on
 restart_after_crash = off
-{{- include "ha-postgres.segments" .root }}
-{{- include "ha-postgres.tlsSettings" .root }}
-{{- include "ha-postgres.archiveSettings" .root }}
+{{- include "ha-postgres-14.0.0.segments" .root }}
+{{- include "ha-postgres-14.0.0.tlsSettings" .root }}
+{{- include "ha-postgres-14.0.0.archiveSettings" .root }}
 
 # postgresql.parameters
 {{- range $name, $value := .parameters }}
-{{ $name }} = {{ include "ha-postgres.parameter" $value }}
+{{ $name }} = {{ include "ha-postgres-14.0.0.parameter" $value }}
 {{- end }}
 
 # hot_standby and primary_conninfo of this server
 include_if_exists = '/run/hapg/conf/instance.conf'
 {{- end }}
 
-{{- define "ha-postgres.pg_hba.conf" -}}
+{{- define "ha-postgres-14.0.0.pg_hba.conf" -}}
 # The socket's directory belongs to the pod's two containers alone.
 local all         all                trust
 {{- $host := "host " -}}

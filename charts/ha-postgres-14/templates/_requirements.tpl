@@ -1,6 +1,10 @@
 {{/* The checks that values.schema.json can't express. All problems are reported at once. */}}
-{{- define "ha-postgres.requirements" -}}
+{{- define "ha-postgres-14.0.0.requirements" -}}
 {{- $wrong := list -}}
+
+{{- if and (hasKey .Values "enabled") (not .Values.enabled) -}}
+{{- $wrong = append $wrong "enabled: false takes effect only as the condition of a dependency, condition: NAME.enabled; to remove a release, uninstall it" -}}
+{{- end -}}
 
 {{- with .Values.failover -}}
 {{- $fenced := addf (mulf .leaseSeconds (addf 1 .clockRatio)) .fenceSeconds -}}
@@ -25,7 +29,7 @@
 {{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, because the primary is not a standby: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "synchronous_commit" -}}
-{{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.synchronous_commit | trimAll "'" -}}
+{{- $value := include "ha-postgres-14.0.0.parameter" .Values.postgresql.parameters.synchronous_commit | trimAll "'" -}}
 {{- if not (regexMatch "^(on|true|yes|1|remote_apply)$" $value) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %s is not allowed with replication.mode synchronous; on or remote_apply: with any other value a commit is acknowledged before it is on the disk of a standby, and a failover may lose it" $value) -}}
 {{- end -}}
@@ -102,31 +106,31 @@
 {{- end -}}
 
 {{- if hasKey .Values.postgresql.parameters "superuser_reserved_connections" -}}
-{{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.superuser_reserved_connections | trimAll "'" -}}
+{{- $value := include "ha-postgres-14.0.0.parameter" .Values.postgresql.parameters.superuser_reserved_connections | trimAll "'" -}}
 {{- if not (regexMatch "^([3-9]|[1-9][0-9]+)$" $value) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.superuser_reserved_connections: %s is not allowed; at least 3: the failover container must be able to connect when clients use all other connections" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "wal_level" -}}
-{{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.wal_level | trimAll "'" -}}
+{{- $value := include "ha-postgres-14.0.0.parameter" .Values.postgresql.parameters.wal_level | trimAll "'" -}}
 {{- if not (regexMatch "^(replica|logical)$" $value) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.wal_level: %s is not allowed; replica or logical: with less, no replica could follow" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "wal_receiver_status_interval" -}}
-{{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.wal_receiver_status_interval | trimAll "'" -}}
+{{- $value := include "ha-postgres-14.0.0.parameter" .Values.postgresql.parameters.wal_receiver_status_interval | trimAll "'" -}}
 {{- if not (regexMatch "^[1-9][0-9]*(s|min|h|d)?$" $value) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.wal_receiver_status_interval: %s is not allowed; at least 1s, in whole numbers: with 0, replicas do not report their positions to the primary" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "wal_receiver_timeout" -}}
-{{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.wal_receiver_timeout | trimAll "'" -}}
+{{- $value := include "ha-postgres-14.0.0.parameter" .Values.postgresql.parameters.wal_receiver_timeout | trimAll "'" -}}
 {{- if not (regexMatch "^[1-9][0-9]*(ms|s|min|h|d)?$" $value) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.wal_receiver_timeout: %s is not allowed; at least 1ms, in whole numbers: with 0, a replica waits forever for a primary that no longer answers" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "wal_sender_timeout" -}}
-{{- $value := include "ha-postgres.parameter" .Values.postgresql.parameters.wal_sender_timeout | trimAll "'" -}}
+{{- $value := include "ha-postgres-14.0.0.parameter" .Values.postgresql.parameters.wal_sender_timeout | trimAll "'" -}}
 {{- if not (regexMatch "^[1-9][0-9]*(ms|s|min|h|d)?$" $value) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.wal_sender_timeout: %s is not allowed; at least 1ms, in whole numbers: with 0, the primary still counts a replica that no longer answers as streaming" $value) -}}
 {{- end -}}
@@ -142,7 +146,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- if include "ha-postgres.sslMode" . -}}
+{{- if include "ha-postgres-14.0.0.sslMode" . -}}
 {{- range list "ssl" "ssl_cert_file" "ssl_key_file" -}}
 {{- if hasKey $.Values.postgresql.parameters . -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because tls.mode %s sets it" . $.Values.tls.mode) -}}
@@ -214,14 +218,14 @@
 {{- end -}}
 {{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" "former-major" -}}
 {{- $containers := list "prepare" "failover" "postgres" "former-major" -}}
-{{- if include "ha-postgres.backup" . -}}
+{{- if include "ha-postgres-14.0.0.backup" . -}}
 {{- $containers = append $containers "backup" -}}
 {{- $volumes = concat $volumes (list "backup-key" "repository" "repository-credentials" "source-repository" "source-repository-credentials") -}}
 {{- end -}}
-{{- if include "ha-postgres.clones" . -}}
+{{- if include "ha-postgres-14.0.0.clones" . -}}
 {{- $volumes = append $volumes "source" -}}
 {{- end -}}
-{{- if include "ha-postgres.verifiesImport" . -}}
+{{- if include "ha-postgres-14.0.0.verifiesImport" . -}}
 {{- $volumes = append $volumes "import-ca" -}}
 {{- end -}}
 {{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" "/opt/hapg-former" -}}
@@ -251,9 +255,9 @@
 {{- end -}}
 {{- end -}}
 
-{{- $wrong = concat $wrong (include "ha-postgres.backupProblems" . | fromJsonArray) -}}
-{{- $wrong = concat $wrong (include "ha-postgres.cloneProblems" . | fromJsonArray) -}}
-{{- $wrong = concat $wrong (include "ha-postgres.importProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres-14.0.0.backupProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres-14.0.0.cloneProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres-14.0.0.importProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
@@ -261,9 +265,9 @@
 {{- end }}
 
 {{/* What is wrong with archiver, backup and restore, as a list of sentences. */}}
-{{- define "ha-postgres.backupProblems" -}}
+{{- define "ha-postgres-14.0.0.backupProblems" -}}
 {{- $wrong := list -}}
-{{- $name := include "ha-postgres.fullname" . -}}
+{{- $name := include "ha-postgres-14.0.0.fullname" . -}}
 {{- $repositories := list (list "archiver" .Values.archiver) -}}
 {{- if .Values.restore.enabled -}}
 {{- $repositories = append $repositories (list "restore.source" .Values.restore.source) -}}
@@ -335,8 +339,8 @@
 {{- if not .stanza -}}
 {{- $wrong = append $wrong "restore.stanza: missing; the stanza of the release to restore, as `hapg backup list` prints it" -}}
 {{- end -}}
-{{- $own := list $.Values.archiver.type $.Values.archiver.bucket $.Values.archiver.endpoint $.Values.archiver.claimName (include "ha-postgres.repositoryPath" (list $ $.Values.archiver)) -}}
-{{- $source := list .source.type .source.bucket .source.endpoint .source.claimName (include "ha-postgres.repositoryPath" (list $ .source)) -}}
+{{- $own := list $.Values.archiver.type $.Values.archiver.bucket $.Values.archiver.endpoint $.Values.archiver.claimName (include "ha-postgres-14.0.0.repositoryPath" (list $ $.Values.archiver)) -}}
+{{- $source := list .source.type .source.bucket .source.endpoint .source.claimName (include "ha-postgres-14.0.0.repositoryPath" (list $ .source)) -}}
 {{- if not (or .source.type $.Values.archiver.type) -}}
 {{- $wrong = append $wrong "restore: there is no repository to restore from; set restore.source, or archiver if it is the same" -}}
 {{- else if and (eq .stanza $name) $.Values.archiver.type (or (not .source.type) (deepEqual $own $source)) -}}

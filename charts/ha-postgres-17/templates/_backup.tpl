@@ -1,24 +1,24 @@
 {{/* Whether the pods have the container `backup`: it archives, takes backups and restores. */}}
-{{- define "ha-postgres.backup" -}}
+{{- define "ha-postgres-17.0.0.backup" -}}
 {{- if or .Values.archiver.type .Values.restore.enabled -}}
 true
 {{- end -}}
 {{- end }}
 
-{{- define "ha-postgres.backupImage" -}}
-{{- include "ha-postgres.image" (list . .Values.backupImage "") -}}
+{{- define "ha-postgres-17.0.0.backupImage" -}}
+{{- include "ha-postgres-17.0.0.image" (list . .Values.backupImage "") -}}
 {{- end }}
 
 {{/* Name of the Secret and the Service of the container `backup`. */}}
-{{- define "ha-postgres.backupName" -}}
-{{ include "ha-postgres.fullname" . }}-backup
+{{- define "ha-postgres-17.0.0.backupName" -}}
+{{ include "ha-postgres-17.0.0.fullname" . }}-backup
 {{- end }}
 
 {{/*
 Name of an object that a suffix tells from the release's others; a long NAME is cut and told by a hash.
 Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has 11 characters more; Services: 63).
 */}}
-{{- define "ha-postgres.shortened" -}}
+{{- define "ha-postgres-17.0.0.shortened" -}}
 {{- $name := index . 0 -}}
 {{- $suffix := index . 1 -}}
 {{- $limit := index . 2 -}}
@@ -30,15 +30,15 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
 {{- end }}
 
 {{/* Folder of a repository in its bucket or volume. Takes a list: the root context and the repository's values. */}}
-{{- define "ha-postgres.repositoryPath" -}}
+{{- define "ha-postgres-17.0.0.repositoryPath" -}}
 {{- $root := index . 0 -}}
 {{- (index . 1).path | default (printf "/ha-postgres/%s" $root.Release.Namespace) -}}
 {{- end }}
 
 {{/* A repository for backup.json. Takes a list: the root context, the repository's values, and where the pods mount its volume. */}}
-{{- define "ha-postgres.repository" -}}
+{{- define "ha-postgres-17.0.0.repository" -}}
 {{- $given := index . 1 -}}
-{{- $path := include "ha-postgres.repositoryPath" (list (index . 0) $given) -}}
+{{- $path := include "ha-postgres-17.0.0.repositoryPath" (list (index . 0) $given) -}}
 {{- $encryption := not (empty $given.cipherSecretName) -}}
 {{- if eq $given.type "posix" -}}
 {{- dict "type" "local" "path" (printf "%s%s" (index . 2) $path) "encryption" $encryption | toJson -}}
@@ -58,10 +58,10 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
 {{- end }}
 
 {{/* The settings of the container `backup`. They are not part of the pods: a change restarts nothing. */}}
-{{- define "ha-postgres.backup.json" -}}
-{{- $found := dict "name" (include "ha-postgres.fullname" .) "repository" nil "restore" nil -}}
+{{- define "ha-postgres-17.0.0.backup.json" -}}
+{{- $found := dict "name" (include "ha-postgres-17.0.0.fullname" .) "repository" nil "restore" nil -}}
 {{- if .Values.archiver.type -}}
-{{- $_ := set $found "repository" (include "ha-postgres.repository" (list . .Values.archiver "/repository") | fromJson) -}}
+{{- $_ := set $found "repository" (include "ha-postgres-17.0.0.repository" (list . .Values.archiver "/repository") | fromJson) -}}
 {{- end -}}
 {{- with .Values.backup -}}
 {{- $_ := set $found "retention" (dict "full" (int .retention.full) "diff" (int .retention.differential) "days" (int .retention.days)) -}}
@@ -72,7 +72,7 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
 {{- if .enabled -}}
 {{- $restore := dict "stanza" .stanza "type" .target.type "repository" nil -}}
 {{- if .source.type -}}
-{{- $_ := set $restore "repository" (include "ha-postgres.repository" (list $ .source "/source-repository") | fromJson) -}}
+{{- $_ := set $restore "repository" (include "ha-postgres-17.0.0.repository" (list $ .source "/source-repository") | fromJson) -}}
 {{- end -}}
 {{- if eq .target.type "backup" -}}
 {{- $_ := set $restore "type" "immediate" -}}
@@ -93,7 +93,7 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
 {{- end }}
 
 {{/* Archiving in postgresql.conf. The server's archive_command hands each file over to the container `backup`. */}}
-{{- define "ha-postgres.archiveSettings" -}}
+{{- define "ha-postgres-17.0.0.archiveSettings" -}}
 {{- if .Values.archiver.type }}
 
 # archiver: standbys keep WAL until it is archived
@@ -104,7 +104,7 @@ archive_timeout = '60s'
 {{- end }}
 
 {{/* The repositories that the pods reach, as a list: name of the volumes, Secrets, claim and its mount. */}}
-{{- define "ha-postgres.repositories" -}}
+{{- define "ha-postgres-17.0.0.repositories" -}}
 {{- $found := list -}}
 {{- with .Values.archiver -}}
 {{- if .type -}}
@@ -138,19 +138,19 @@ archive_timeout = '60s'
 {{- end }}
 
 {{/* The volumes of the container `backup`. A missing Secret stops no pod: the container reports it. */}}
-{{- define "ha-postgres.backupVolumes" -}}
+{{- define "ha-postgres-17.0.0.backupVolumes" -}}
 - name: backup-key
   secret:
-    secretName: {{ include "ha-postgres.backupName" . }}
+    secretName: {{ include "ha-postgres-17.0.0.backupName" . }}
     optional: true
     defaultMode: 0440
-{{- range include "ha-postgres.repositories" . | fromJsonArray }}
-{{- include "ha-postgres.repositoryVolumes" . }}
+{{- range include "ha-postgres-17.0.0.repositories" . | fromJsonArray }}
+{{- include "ha-postgres-17.0.0.repositoryVolumes" . }}
 {{- end }}
 {{- end }}
 
 {{/* The volumes of one repository. Takes an entry of `repositories`. */}}
-{{- define "ha-postgres.repositoryVolumes" -}}
+{{- define "ha-postgres-17.0.0.repositoryVolumes" -}}
 {{- if .secrets }}
 - name: {{ .name }}-credentials
   projected:
@@ -172,7 +172,7 @@ archive_timeout = '60s'
 {{- end }}
 
 {{/* Where the container `backup` mounts one repository. Takes an entry of `repositories`. */}}
-{{- define "ha-postgres.repositoryMounts" -}}
+{{- define "ha-postgres-17.0.0.repositoryMounts" -}}
 {{- if .secrets }}
 - name: {{ .name }}-credentials
   mountPath: /etc/hapg/{{ .name }}
@@ -188,7 +188,7 @@ archive_timeout = '60s'
 {{- end }}
 
 {{/* The schedules that `hapg status` measures backups by, as an annotation. */}}
-{{- define "ha-postgres.schedules" -}}
+{{- define "ha-postgres-17.0.0.schedules" -}}
 {{- $found := dict -}}
 {{- with .Values.backup -}}
 {{- $all := dict "full" .schedules.full "diff" .schedules.differential "incr" .schedules.incremental "verify" .verify.schedule -}}
@@ -204,7 +204,7 @@ ha-postgres/schedules: {{ $found | toJson | quote }}
 {{- end }}
 
 {{/* The ports of the repositories' endpoints other than 443, as a list. */}}
-{{- define "ha-postgres.repositoryPorts" -}}
+{{- define "ha-postgres-17.0.0.repositoryPorts" -}}
 {{- $found := list -}}
 {{- if .Values.archiver.type -}}
 {{- $found = append $found (regexFind "[0-9]+$" (regexFind ":[0-9]+$" .Values.archiver.endpoint)) -}}

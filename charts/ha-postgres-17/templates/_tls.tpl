@@ -1,5 +1,5 @@
 {{/* libpq's sslmode for connections between the servers; empty without TLS. */}}
-{{- define "ha-postgres.sslMode" -}}
+{{- define "ha-postgres-17.0.0.sslMode" -}}
 {{- if eq (toString .Values.tls.mode) "allow" -}}
 prefer
 {{- else if eq (toString .Values.tls.mode) "require" -}}
@@ -7,12 +7,12 @@ prefer
 {{- end -}}
 {{- end }}
 
-{{- define "ha-postgres.tlsSecret" -}}
-{{- .Values.tls.secretName | default (printf "%s-tls" (include "ha-postgres.fullname" .)) -}}
+{{- define "ha-postgres-17.0.0.tlsSecret" -}}
+{{- .Values.tls.secretName | default (printf "%s-tls" (include "ha-postgres-17.0.0.fullname" .)) -}}
 {{- end }}
 
-{{- define "ha-postgres.tlsMount" -}}
-{{- if include "ha-postgres.sslMode" . -}}
+{{- define "ha-postgres-17.0.0.tlsMount" -}}
+{{- if include "ha-postgres-17.0.0.sslMode" . -}}
 - name: tls
   mountPath: /etc/hapg/tls
   readOnly: true
@@ -20,8 +20,8 @@ prefer
 {{- end }}
 
 {{/* TLS settings of postgresql.conf. The server reads the files again at each reload. */}}
-{{- define "ha-postgres.tlsSettings" -}}
-{{- if include "ha-postgres.sslMode" . }}
+{{- define "ha-postgres-17.0.0.tlsSettings" -}}
+{{- if include "ha-postgres-17.0.0.sslMode" . }}
 
 ssl = on
 ssl_cert_file = '/etc/hapg/tls/tls.crt'

@@ -2,7 +2,7 @@
 NAME: the name of the StatefulSet, the primary's Service, the Lease and so on. Other names are derived from it.
 At most 52 characters: a pod's label controller-revision-hash is NAME plus 11 characters, and the limit for labels is 63.
 */}}
-{{- define "ha-postgres.fullname" -}}
+{{- define "ha-postgres-18.0.0.fullname" -}}
 {{- $chart := .Values.nameOverride | default .Chart.Name -}}
 {{- $release := .Release.Name -}}
 {{- $default := contains $chart $release | ternary $release (printf "%s-%s" $release $chart) -}}
@@ -18,22 +18,22 @@ At most 52 characters: a pod's label controller-revision-hash is NAME plus 11 ch
 {{- end }}
 
 {{/* The labels that select the pods. They never change during the life of a release. */}}
-{{- define "ha-postgres.selector" -}}
+{{- define "ha-postgres-18.0.0.selector" -}}
 {{ .Values.labelDomain }}/kind: Postgres
-{{ .Values.labelDomain }}/name: {{ include "ha-postgres.fullname" . }}
+{{ .Values.labelDomain }}/name: {{ include "ha-postgres-18.0.0.fullname" . }}
 {{- end }}
 
 {{/* The recommended labels that do not change from one chart version to the next. */}}
-{{- define "ha-postgres.standardLabels" -}}
+{{- define "ha-postgres-18.0.0.standardLabels" -}}
 app.kubernetes.io/name: {{ .Values.nameOverride | default .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{/* Labels of every object except pods and claims, because a new chart version changes them. */}}
-{{- define "ha-postgres.objectLabels" -}}
+{{- define "ha-postgres-18.0.0.objectLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "ha-postgres.standardLabels" . }}
+{{ include "ha-postgres-18.0.0.standardLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
@@ -41,13 +41,13 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
 {{/* Annotations of an object. Takes a list: the root context and the object's own annotations, which take precedence. */}}
-{{- define "ha-postgres.annotations" -}}
+{{- define "ha-postgres-18.0.0.annotations" -}}
 {{- $root := index . 0 -}}
 {{- with merge (dict) (index . 1) $root.Values.commonAnnotations }}{{ toYaml . }}{{ end -}}
 {{- end }}
 
 {{/* With doNotPause: the annotation by which Argo CD asks before it deletes the release. One object that has it holds all of them. */}}
-{{- define "ha-postgres.protection" -}}
+{{- define "ha-postgres-18.0.0.protection" -}}
 {{- if .Values.doNotPause -}}
 {{- $key := "argocd.argoproj.io/sync-options" -}}
 {{ $key }}: {{ list (get .Values.commonAnnotations $key) "Delete=confirm,Prune=confirm" | compact | join "," | quote }}
@@ -55,22 +55,22 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
 {{/* Labels of the objects that users of the database see. */}}
-{{- define "ha-postgres.labels" -}}
-{{ include "ha-postgres.selector" . }}
-{{ include "ha-postgres.objectLabels" . }}
+{{- define "ha-postgres-18.0.0.labels" -}}
+{{ include "ha-postgres-18.0.0.selector" . }}
+{{ include "ha-postgres-18.0.0.objectLabels" . }}
 app.kubernetes.io/component: database
 {{- end }}
 
 {{/* Labels of the pods. */}}
-{{- define "ha-postgres.podLabels" -}}
-{{- $own := include "ha-postgres.selector" . | fromYaml -}}
-{{- $standard := include "ha-postgres.standardLabels" . | fromYaml -}}
+{{- define "ha-postgres-18.0.0.podLabels" -}}
+{{- $own := include "ha-postgres-18.0.0.selector" . | fromYaml -}}
+{{- $standard := include "ha-postgres-18.0.0.standardLabels" . | fromYaml -}}
 {{- $component := dict "app.kubernetes.io/component" "database" -}}
 {{- merge $own $standard $component .Values.podLabels | toYaml -}}
 {{- end }}
 
 {{/* The reference of an image. Takes a list: the root context, the image's values and the default tag. */}}
-{{- define "ha-postgres.image" -}}
+{{- define "ha-postgres-18.0.0.image" -}}
 {{- $root := index . 0 -}}
 {{- $image := index . 1 -}}
 {{- $tag := $image.tag | default (index . 2) -}}
@@ -79,12 +79,12 @@ app.kubernetes.io/component: database
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $tag }}{{ end -}}
 {{- end }}
 
-{{- define "ha-postgres.postgresImage" -}}
-{{- include "ha-postgres.image" (list . .Values.image .Values.version) -}}
+{{- define "ha-postgres-18.0.0.postgresImage" -}}
+{{- include "ha-postgres-18.0.0.image" (list . .Values.image .Values.version) -}}
 {{- end }}
 
 {{/* The claim of a volume that lives as long as its pod. Takes a list: StorageClass (null: the cluster's default), size. */}}
-{{- define "ha-postgres.ephemeralVolume" -}}
+{{- define "ha-postgres-18.0.0.ephemeralVolume" -}}
 ephemeral:
   volumeClaimTemplate:
     spec:
@@ -98,25 +98,25 @@ ephemeral:
 {{- end }}
 
 {{/* The image of the major whose data may be upgraded. */}}
-{{- define "ha-postgres.formerImage" -}}
+{{- define "ha-postgres-18.0.0.formerImage" -}}
 {{- $image := dict "registry" .Values.image.registry "repository" .Values.image.repository "digest" "" "tag" (toString .Values.majorUpgrade.from) -}}
-{{- .Values.majorUpgrade.image | default (include "ha-postgres.image" (list . $image "")) -}}
+{{- .Values.majorUpgrade.image | default (include "ha-postgres-18.0.0.image" (list . $image "")) -}}
 {{- end }}
 
-{{- define "ha-postgres.failoverImage" -}}
-{{- include "ha-postgres.image" (list . .Values.failoverImage "") -}}
+{{- define "ha-postgres-18.0.0.failoverImage" -}}
+{{- include "ha-postgres-18.0.0.image" (list . .Values.failoverImage "") -}}
 {{- end }}
 
-{{- define "ha-postgres.secretName" -}}
-{{- .Values.databaseSecret.secretName | default (printf "%s-auth" (include "ha-postgres.fullname" .)) -}}
+{{- define "ha-postgres-18.0.0.secretName" -}}
+{{- .Values.databaseSecret.secretName | default (printf "%s-auth" (include "ha-postgres-18.0.0.fullname" .)) -}}
 {{- end }}
 
 {{/* The sources of the initdb scripts, for a projected volume. */}}
-{{- define "ha-postgres.scripts" -}}
+{{- define "ha-postgres-18.0.0.scripts" -}}
 {{- with .Values.initdb -}}
 {{- if .scripts }}
 - configMap:
-    name: {{ include "ha-postgres.fullname" $ }}-initdb
+    name: {{ include "ha-postgres-18.0.0.fullname" $ }}-initdb
 {{- end }}
 {{- with .scriptsConfigMap }}
 - configMap:
@@ -129,20 +129,20 @@ ephemeral:
 {{- end }}
 {{- end }}
 
-{{- define "ha-postgres.serviceAccountName" -}}
-{{- $made := .Values.serviceAccount.create | ternary (include "ha-postgres.fullname" .) "default" -}}
+{{- define "ha-postgres-18.0.0.serviceAccountName" -}}
+{{- $made := .Values.serviceAccount.create | ternary (include "ha-postgres-18.0.0.fullname" .) "default" -}}
 {{- .Values.serviceAccount.name | default $made -}}
 {{- end }}
 
 {{/* The security context of every container: no privileges. */}}
-{{- define "ha-postgres.containerSecurity" -}}
+{{- define "ha-postgres-18.0.0.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
 {{- end }}
 
-{{- define "ha-postgres.podSecurity" -}}
+{{- define "ha-postgres-18.0.0.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: {{ int64 .Values.securityContext.uid }}
 runAsGroup: {{ int64 .Values.securityContext.uid }}

@@ -1,12 +1,12 @@
 {{/* Whether the first server of a new release is a clone of a live server. */}}
-{{- define "ha-postgres.clones" -}}
+{{- define "ha-postgres-9.6.0.clones" -}}
 {{- if or .Values.clone.from.release .Values.clone.from.host -}}
 true
 {{- end -}}
 {{- end }}
 
 {{/* The live server as failover.json has it. Without a Secret of its own its login is the one that another release's pods use. */}}
-{{- define "ha-postgres.source.json" -}}
+{{- define "ha-postgres-9.6.0.source.json" -}}
 {{- with .Values.clone.from -}}
 {{- $found := dict "host" (.host | default .release) "port" (int .port) "sslMode" .sslMode -}}
 {{- if not .secretName -}}
@@ -17,7 +17,7 @@ true
 {{- end }}
 
 {{/* The Secret with its login, as files for the container `failover`, which reports a missing one. */}}
-{{- define "ha-postgres.sourceVolume" -}}
+{{- define "ha-postgres-9.6.0.sourceVolume" -}}
 - name: source
   secret:
     {{- with .Values.clone.from }}
@@ -35,14 +35,14 @@ true
 {{- end }}
 
 {{/* What is wrong with `clone`, as a list of sentences. */}}
-{{- define "ha-postgres.cloneProblems" -}}
+{{- define "ha-postgres-9.6.0.cloneProblems" -}}
 {{- $wrong := list -}}
 {{- with .Values.clone.from -}}
-{{- if include "ha-postgres.clones" $ -}}
+{{- if include "ha-postgres-9.6.0.clones" $ -}}
 {{- if $.Values.restore.enabled -}}
 {{- $wrong = append $wrong "clone.from: restore.enabled is true too, but there is one way to make the first server; keep one of them" -}}
 {{- end -}}
-{{- if and .release (eq .release (include "ha-postgres.fullname" $)) -}}
+{{- if and .release (eq .release (include "ha-postgres-9.6.0.fullname" $)) -}}
 {{- $wrong = append $wrong (printf "clone.from.release: %s is this release itself; name the one to clone" .release) -}}
 {{- end -}}
 {{- if not (or .secretName .release) -}}

@@ -32,6 +32,7 @@ def from_source(name: str, profile: ChartProfile, source: schema.Schema) -> dict
     """Return the files of the chart `name` with the values of `source`, a schema as values.source returns it."""
     context = {
         "chart": name,
+        "prefix": f"{name}-{profile.chart_version}",
         "profile": profile,
         "port": fixed_settings.PORT,
         "http_port": fixed_settings.HTTP_PORT,

@@ -36,7 +36,7 @@ def source(defaults: Mapping[str, object], major: str) -> Schema:
 
 def nested(schema: Schema) -> dict[str, Any]:
     """Return the defaults in `schema`, nested as in values.yaml."""
-    return {name: child["default"] if "default" in child else nested(child) for name, child in schema["properties"].items()}
+    return {name: child["default"] if "default" in child else nested(child) for name, child in _set(schema)}
 
 
 def fill(schema: Schema, values: object) -> None:
@@ -44,7 +44,7 @@ def fill(schema: Schema, values: object) -> None:
     properties = schema.get("properties")
     if properties and isinstance(values, dict) and values.keys() <= properties.keys():
         schema.pop("default", None)
-        for name, child in properties.items():
+        for name, child in _set(schema):
             fill(child, values.get(name))
     else:
         schema["default"] = values
@@ -70,14 +70,14 @@ def as_table(schema: Schema) -> str:
     """Return a Markdown table of all values."""
     rows = ["| value | default | |", "|---|---|---|"]
     for path, node in _leaves(schema, ""):
-        default = json.dumps(node["default"], ensure_ascii=False)
-        rows.append(f"| `{path}` | `{default}` | {explanation(node)} |")
+        default = f"`{json.dumps(node['default'], ensure_ascii=False)}`" if "default" in node else ""
+        rows.append(f"| `{path}` | {default} | {explanation(node)} |")
     return "\n".join(rows) + "\n"
 
 
 def _incomplete(node: Schema, prefix: str) -> Iterator[str]:
     for name, child in node.get("properties", {}).items():
-        if "default" not in child:
+        if "default" not in child and not child.get("unset"):
             yield from _incomplete(child, f"{prefix}{name}.") if child.get("properties") else [f"{prefix}{name}: has no default"]
         elif not child.get("description"):
             yield f"{prefix}{name}: has no description"
@@ -85,7 +85,7 @@ def _incomplete(node: Schema, prefix: str) -> Iterator[str]:
 
 def _yaml_lines(node: Schema, depth: int) -> Iterator[str]:
     margin = "  " * depth
-    for name, child in node["properties"].items():
+    for name, child in _set(node):
         if depth == 0:
             yield ""
         yield from _comment(child, margin)
@@ -107,7 +107,12 @@ def _comment(node: Schema, margin: str) -> Iterator[str]:
 
 def _leaves(node: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
     for name, child in node["properties"].items():
-        if "default" in child:
+        if "default" in child or child.get("unset"):
             yield prefix + name, child
         else:
             yield from _leaves(child, f"{prefix}{name}.")
+
+
+def _set(node: Schema) -> Iterator[tuple[str, Schema]]:
+    """Yield the properties that values.yaml has."""
+    yield from ((name, child) for name, child in node["properties"].items() if not child.get("unset"))

@@ -17,7 +17,7 @@ Schema = dict[str, Any]
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
 _OF_SCHEMAS = ("properties", "definitions")
-_CONVENTIONS = ("unit", "complaint", "unsupported")
+_CONVENTIONS = ("unit", "complaint", "unsupported", "unset")
 
 
 def of_spec() -> Schema:

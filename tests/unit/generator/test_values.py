@@ -25,7 +25,7 @@ def leaves(schema: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, node in schema["properties"].items():
         if "default" in node:
             found[prefix + key] = node
-        else:
+        elif "properties" in node:
             found |= leaves(node, f"{prefix}{key}.")
     return found
 

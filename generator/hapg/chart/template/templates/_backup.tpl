@@ -1,24 +1,24 @@
 {{/* Whether the pods have the container `backup`: it archives, takes backups and restores. */}}
-{{- define "[[ chart ]].backup" -}}
+{{- define "[[ prefix ]].backup" -}}
 {{- if or .Values.archiver.type .Values.restore.enabled -}}
 true
 {{- end -}}
 {{- end }}
 
-{{- define "[[ chart ]].backupImage" -}}
-{{- include "[[ chart ]].image" (list . .Values.backupImage "") -}}
+{{- define "[[ prefix ]].backupImage" -}}
+{{- include "[[ prefix ]].image" (list . .Values.backupImage "") -}}
 {{- end }}
 
 {{/* Name of the Secret and the Service of the container `backup`. */}}
-{{- define "[[ chart ]].backupName" -}}
-{{ include "[[ chart ]].fullname" . }}-backup
+{{- define "[[ prefix ]].backupName" -}}
+{{ include "[[ prefix ]].fullname" . }}-backup
 {{- end }}
 
 {{/*
 Name of an object that a suffix tells from the release's others; a long NAME is cut and told by a hash.
 Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has 11 characters more; Services: 63).
 */}}
-{{- define "[[ chart ]].shortened" -}}
+{{- define "[[ prefix ]].shortened" -}}
 {{- $name := index . 0 -}}
 {{- $suffix := index . 1 -}}
 {{- $limit := index . 2 -}}
@@ -30,15 +30,15 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
 {{- end }}
 
 {{/* Folder of a repository in its bucket or volume. Takes a list: the root context and the repository's values. */}}
-{{- define "[[ chart ]].repositoryPath" -}}
+{{- define "[[ prefix ]].repositoryPath" -}}
 {{- $root := index . 0 -}}
 {{- (index . 1).path | default (printf "/ha-postgres/%s" $root.Release.Namespace) -}}
 {{- end }}
 
 {{/* A repository for backup.json. Takes a list: the root context, the repository's values, and where the pods mount its volume. */}}
-{{- define "[[ chart ]].repository" -}}
+{{- define "[[ prefix ]].repository" -}}
 {{- $given := index . 1 -}}
-{{- $path := include "[[ chart ]].repositoryPath" (list (index . 0) $given) -}}
+{{- $path := include "[[ prefix ]].repositoryPath" (list (index . 0) $given) -}}
 {{- $encryption := not (empty $given.cipherSecretName) -}}
 {{- if eq $given.type "posix" -}}
 {{- dict "type" "local" "path" (printf "%s%s" (index . 2) $path) "encryption" $encryption | toJson -}}
@@ -58,10 +58,10 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
 {{- end }}
 
 {{/* The settings of the container `backup`. They are not part of the pods: a change restarts nothing. */}}
-{{- define "[[ chart ]].backup.json" -}}
-{{- $found := dict "name" (include "[[ chart ]].fullname" .) "repository" nil "restore" nil -}}
+{{- define "[[ prefix ]].backup.json" -}}
+{{- $found := dict "name" (include "[[ prefix ]].fullname" .) "repository" nil "restore" nil -}}
 {{- if .Values.archiver.type -}}
-{{- $_ := set $found "repository" (include "[[ chart ]].repository" (list . .Values.archiver "[[ repository_mount ]]") | fromJson) -}}
+{{- $_ := set $found "repository" (include "[[ prefix ]].repository" (list . .Values.archiver "[[ repository_mount ]]") | fromJson) -}}
 {{- end -}}
 {{- with .Values.backup -}}
 {{- $_ := set $found "retention" (dict "full" (int .retention.full) "diff" (int .retention.differential) "days" (int .retention.days)) -}}
@@ -72,7 +72,7 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
 {{- if .enabled -}}
 {{- $restore := dict "stanza" .stanza "type" .target.type "repository" nil -}}
 {{- if .source.type -}}
-{{- $_ := set $restore "repository" (include "[[ chart ]].repository" (list $ .source "[[ source_mount ]]") | fromJson) -}}
+{{- $_ := set $restore "repository" (include "[[ prefix ]].repository" (list $ .source "[[ source_mount ]]") | fromJson) -}}
 {{- end -}}
 {{- if eq .target.type "backup" -}}
 {{- $_ := set $restore "type" "immediate" -}}
@@ -93,7 +93,7 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
 {{- end }}
 
 {{/* Archiving in postgresql.conf. The server's archive_command hands each file over to the container `backup`. */}}
-{{- define "[[ chart ]].archiveSettings" -}}
+{{- define "[[ prefix ]].archiveSettings" -}}
 {{- if .Values.archiver.type }}
 
 # archiver: standbys keep WAL until it is archived
@@ -104,7 +104,7 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
 {{- end }}
 
 {{/* The repositories that the pods reach, as a list: name of the volumes, Secrets, claim and its mount. */}}
-{{- define "[[ chart ]].repositories" -}}
+{{- define "[[ prefix ]].repositories" -}}
 {{- $found := list -}}
 {{- with .Values.archiver -}}
 {{- if .type -}}
@@ -138,19 +138,19 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
 {{- end }}
 
 {{/* The volumes of the container `backup`. A missing Secret stops no pod: the container reports it. */}}
-{{- define "[[ chart ]].backupVolumes" -}}
+{{- define "[[ prefix ]].backupVolumes" -}}
 - name: backup-key
   secret:
-    secretName: {{ include "[[ chart ]].backupName" . }}
+    secretName: {{ include "[[ prefix ]].backupName" . }}
     optional: true
     defaultMode: 0440
-{{- range include "[[ chart ]].repositories" . | fromJsonArray }}
-{{- include "[[ chart ]].repositoryVolumes" . }}
+{{- range include "[[ prefix ]].repositories" . | fromJsonArray }}
+{{- include "[[ prefix ]].repositoryVolumes" . }}
 {{- end }}
 {{- end }}
 
 {{/* The volumes of one repository. Takes an entry of `repositories`. */}}
-{{- define "[[ chart ]].repositoryVolumes" -}}
+{{- define "[[ prefix ]].repositoryVolumes" -}}
 {{- if .secrets }}
 - name: {{ .name }}-credentials
   projected:
@@ -172,7 +172,7 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
 {{- end }}
 
 {{/* Where the container `backup` mounts one repository. Takes an entry of `repositories`. */}}
-{{- define "[[ chart ]].repositoryMounts" -}}
+{{- define "[[ prefix ]].repositoryMounts" -}}
 {{- if .secrets }}
 - name: {{ .name }}-credentials
   mountPath: /etc/hapg/{{ .name }}
@@ -188,7 +188,7 @@ Takes a list: NAME, the suffix, and the limit (CronJobs: 52, as a Job's name has
 {{- end }}
 
 {{/* The schedules that `hapg status` measures backups by, as an annotation. */}}
-{{- define "[[ chart ]].schedules" -}}
+{{- define "[[ prefix ]].schedules" -}}
 {{- $found := dict -}}
 {{- with .Values.backup -}}
 {{- $all := dict "full" .schedules.full "diff" .schedules.differential "incr" .schedules.incremental "verify" .verify.schedule -}}
@@ -204,7 +204,7 @@ ha-postgres/schedules: {{ $found | toJson | quote }}
 {{- end }}
 
 {{/* The ports of the repositories' endpoints other than 443, as a list. */}}
-{{- define "[[ chart ]].repositoryPorts" -}}
+{{- define "[[ prefix ]].repositoryPorts" -}}
 {{- $found := list -}}
 {{- if .Values.archiver.type -}}
 {{- $found = append $found (regexFind "[0-9]+$" (regexFind ":[0-9]+$" .Values.archiver.endpoint)) -}}

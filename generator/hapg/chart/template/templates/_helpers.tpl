@@ -2,7 +2,7 @@
 NAME: the name of the StatefulSet, the primary's Service, the Lease and so on. Other names are derived from it.
 At most 52 characters: a pod's label controller-revision-hash is NAME plus 11 characters, and the limit for labels is 63.
 */}}
-{{- define "[[ chart ]].fullname" -}}
+{{- define "[[ prefix ]].fullname" -}}
 {{- $chart := .Values.nameOverride | default .Chart.Name -}}
 {{- $release := .Release.Name -}}
 {{- $default := contains $chart $release | ternary $release (printf "%s-%s" $release $chart) -}}
@@ -18,22 +18,22 @@ At most 52 characters: a pod's label controller-revision-hash is NAME plus 11 ch
 {{- end }}
 
 {{/* The labels that select the pods. They never change during the life of a release. */}}
-{{- define "[[ chart ]].selector" -}}
+{{- define "[[ prefix ]].selector" -}}
 {{ .Values.labelDomain }}/kind: Postgres
-{{ .Values.labelDomain }}/name: {{ include "[[ chart ]].fullname" . }}
+{{ .Values.labelDomain }}/name: {{ include "[[ prefix ]].fullname" . }}
 {{- end }}
 
 {{/* The recommended labels that do not change from one chart version to the next. */}}
-{{- define "[[ chart ]].standardLabels" -}}
+{{- define "[[ prefix ]].standardLabels" -}}
 app.kubernetes.io/name: {{ .Values.nameOverride | default .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{/* Labels of every object except pods and claims, because a new chart version changes them. */}}
-{{- define "[[ chart ]].objectLabels" -}}
+{{- define "[[ prefix ]].objectLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "[[ chart ]].standardLabels" . }}
+{{ include "[[ prefix ]].standardLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
@@ -41,13 +41,13 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
 {{/* Annotations of an object. Takes a list: the root context and the object's own annotations, which take precedence. */}}
-{{- define "[[ chart ]].annotations" -}}
+{{- define "[[ prefix ]].annotations" -}}
 {{- $root := index . 0 -}}
 {{- with merge (dict) (index . 1) $root.Values.commonAnnotations }}{{ toYaml . }}{{ end -}}
 {{- end }}
 
 {{/* With doNotPause: the annotation by which Argo CD asks before it deletes the release. One object that has it holds all of them. */}}
-{{- define "[[ chart ]].protection" -}}
+{{- define "[[ prefix ]].protection" -}}
 {{- if .Values.doNotPause -}}
 {{- $key := "argocd.argoproj.io/sync-options" -}}
 {{ $key }}: {{ list (get .Values.commonAnnotations $key) "Delete=confirm,Prune=confirm" | compact | join "," | quote }}
@@ -55,22 +55,22 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
 {{/* Labels of the objects that users of the database see. */}}
-{{- define "[[ chart ]].labels" -}}
-{{ include "[[ chart ]].selector" . }}
-{{ include "[[ chart ]].objectLabels" . }}
+{{- define "[[ prefix ]].labels" -}}
+{{ include "[[ prefix ]].selector" . }}
+{{ include "[[ prefix ]].objectLabels" . }}
 app.kubernetes.io/component: database
 {{- end }}
 
 {{/* Labels of the pods. */}}
-{{- define "[[ chart ]].podLabels" -}}
-{{- $own := include "[[ chart ]].selector" . | fromYaml -}}
-{{- $standard := include "[[ chart ]].standardLabels" . | fromYaml -}}
+{{- define "[[ prefix ]].podLabels" -}}
+{{- $own := include "[[ prefix ]].selector" . | fromYaml -}}
+{{- $standard := include "[[ prefix ]].standardLabels" . | fromYaml -}}
 {{- $component := dict "app.kubernetes.io/component" "database" -}}
 {{- merge $own $standard $component .Values.podLabels | toYaml -}}
 {{- end }}
 
 {{/* The reference of an image. Takes a list: the root context, the image's values and the default tag. */}}
-{{- define "[[ chart ]].image" -}}
+{{- define "[[ prefix ]].image" -}}
 {{- $root := index . 0 -}}
 {{- $image := index . 1 -}}
 {{- $tag := $image.tag | default (index . 2) -}}
@@ -79,12 +79,12 @@ app.kubernetes.io/component: database
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $tag }}{{ end -}}
 {{- end }}
 
-{{- define "[[ chart ]].postgresImage" -}}
-{{- include "[[ chart ]].image" (list . .Values.image .Values.version) -}}
+{{- define "[[ prefix ]].postgresImage" -}}
+{{- include "[[ prefix ]].image" (list . .Values.image .Values.version) -}}
 {{- end }}
 
 {{/* The claim of a volume that lives as long as its pod. Takes a list: StorageClass (null: the cluster's default), size. */}}
-{{- define "[[ chart ]].ephemeralVolume" -}}
+{{- define "[[ prefix ]].ephemeralVolume" -}}
 ephemeral:
   volumeClaimTemplate:
     spec:
@@ -98,25 +98,25 @@ ephemeral:
 {{- end }}
 
 {{/* The image of the major whose data may be upgraded. */}}
-{{- define "[[ chart ]].formerImage" -}}
+{{- define "[[ prefix ]].formerImage" -}}
 {{- $image := dict "registry" .Values.image.registry "repository" .Values.image.repository "digest" "" "tag" (toString .Values.majorUpgrade.from) -}}
-{{- .Values.majorUpgrade.image | default (include "[[ chart ]].image" (list . $image "")) -}}
+{{- .Values.majorUpgrade.image | default (include "[[ prefix ]].image" (list . $image "")) -}}
 {{- end }}
 
-{{- define "[[ chart ]].failoverImage" -}}
-{{- include "[[ chart ]].image" (list . .Values.failoverImage "") -}}
+{{- define "[[ prefix ]].failoverImage" -}}
+{{- include "[[ prefix ]].image" (list . .Values.failoverImage "") -}}
 {{- end }}
 
-{{- define "[[ chart ]].secretName" -}}
-{{- .Values.databaseSecret.secretName | default (printf "%s-auth" (include "[[ chart ]].fullname" .)) -}}
+{{- define "[[ prefix ]].secretName" -}}
+{{- .Values.databaseSecret.secretName | default (printf "%s-auth" (include "[[ prefix ]].fullname" .)) -}}
 {{- end }}
 
 {{/* The sources of the initdb scripts, for a projected volume. */}}
-{{- define "[[ chart ]].scripts" -}}
+{{- define "[[ prefix ]].scripts" -}}
 {{- with .Values.initdb -}}
 {{- if .scripts }}
 - configMap:
-    name: {{ include "[[ chart ]].fullname" $ }}-initdb
+    name: {{ include "[[ prefix ]].fullname" $ }}-initdb
 {{- end }}
 {{- with .scriptsConfigMap }}
 - configMap:
@@ -129,20 +129,20 @@ ephemeral:
 {{- end }}
 {{- end }}
 
-{{- define "[[ chart ]].serviceAccountName" -}}
-{{- $made := .Values.serviceAccount.create | ternary (include "[[ chart ]].fullname" .) "default" -}}
+{{- define "[[ prefix ]].serviceAccountName" -}}
+{{- $made := .Values.serviceAccount.create | ternary (include "[[ prefix ]].fullname" .) "default" -}}
 {{- .Values.serviceAccount.name | default $made -}}
 {{- end }}
 
 {{/* The security context of every container: no privileges. */}}
-{{- define "[[ chart ]].containerSecurity" -}}
+{{- define "[[ prefix ]].containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
 {{- end }}
 
-{{- define "[[ chart ]].podSecurity" -}}
+{{- define "[[ prefix ]].podSecurity" -}}
 runAsNonRoot: true
 runAsUser: {{ int64 .Values.securityContext.uid }}
 runAsGroup: {{ int64 .Values.securityContext.uid }}

@@ -1,26 +1,26 @@
 {{/* Whether databases are imported from another server. */}}
-{{- define "[[ chart ]].imports" -}}
+{{- define "[[ prefix ]].imports" -}}
 {{- if .Values.import.from.host -}}
 true
 {{- end -}}
 {{- end }}
 
 {{/* Whether they are by logical replication. */}}
-{{- define "[[ chart ]].importsLogically" -}}
+{{- define "[[ prefix ]].importsLogically" -}}
 {{- if and .Values.import.from.host (eq .Values.import.method "logical") -}}
 true
 {{- end -}}
 {{- end }}
 
 {{/* Whether the servers themselves need the source's CA, because they subscribe to it. */}}
-{{- define "[[ chart ]].verifiesImport" -}}
-{{- if and (include "[[ chart ]].importsLogically" .) (hasPrefix "verify-" .Values.import.from.sslMode) -}}
+{{- define "[[ prefix ]].verifiesImport" -}}
+{{- if and (include "[[ prefix ]].importsLogically" .) (hasPrefix "verify-" .Values.import.from.sslMode) -}}
 true
 {{- end -}}
 {{- end }}
 
 {{/* That CA, as a volume. It is optional, so that a missing Secret keeps no server from starting. */}}
-{{- define "[[ chart ]].importCaVolume" -}}
+{{- define "[[ prefix ]].importCaVolume" -}}
 - name: import-ca
   secret:
     secretName: {{ .Values.import.from.secretName | quote }}
@@ -32,17 +32,17 @@ true
 {{- end }}
 
 {{/* The pod of the import's Job. */}}
-{{- define "[[ chart ]].importPod" -}}
-{{- $name := include "[[ chart ]].fullname" . -}}
+{{- define "[[ prefix ]].importPod" -}}
+{{- $name := include "[[ prefix ]].fullname" . -}}
 {{- $import := .Values.import -}}
 metadata:
   labels:
-    {{- include "[[ chart ]].standardLabels" . | nindent 4 }}
+    {{- include "[[ prefix ]].standardLabels" . | nindent 4 }}
     app.kubernetes.io/component: import
     ha-postgres/import: {{ $name }}
   annotations:
     checksum/import.sh: {{ .Files.Get "files/import.sh" | sha256sum }}
-    {{- if include "[[ chart ]].importsLogically" . }}
+    {{- if include "[[ prefix ]].importsLogically" . }}
     checksum/logical.sh: {{ .Files.Get "files/logical.sh" | sha256sum }}
     {{- end }}
 spec:
@@ -50,7 +50,7 @@ spec:
   automountServiceAccountToken: false
   enableServiceLinks: false
   securityContext:
-    {{- include "[[ chart ]].podSecurity" . | nindent 4 }}
+    {{- include "[[ prefix ]].podSecurity" . | nindent 4 }}
   {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
@@ -65,7 +65,7 @@ spec:
   {{- end }}
   containers:
     - name: import
-      image: {{ include "[[ chart ]].postgresImage" . | quote }}
+      image: {{ include "[[ prefix ]].postgresImage" . | quote }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
       command: [/bin/bash, /etc/hapg/import/import.sh]
       env:
@@ -91,7 +91,7 @@ spec:
           value: {{ $import.roles | quote }}
         - name: HAPG_JOBS
           value: {{ int $import.jobs | quote }}
-        {{- if include "[[ chart ]].importsLogically" . }}
+        {{- if include "[[ prefix ]].importsLogically" . }}
         - name: HAPG_METHOD
           value: logical
         - name: HAPG_STEP
@@ -103,7 +103,7 @@ spec:
         {{- end }}
       terminationMessagePolicy: FallbackToLogsOnError
       securityContext:
-        {{- include "[[ chart ]].containerSecurity" . | nindent 8 }}
+        {{- include "[[ prefix ]].containerSecurity" . | nindent 8 }}
       resources:
         {{- toYaml $import.resources | nindent 8 }}
       volumeMounts:
@@ -134,7 +134,7 @@ spec:
         defaultMode: 0440
     - name: secret
       secret:
-        secretName: {{ include "[[ chart ]].secretName" . | quote }}
+        secretName: {{ include "[[ prefix ]].secretName" . | quote }}
         items:
           - key: POSTGRES_PASSWORD
             path: POSTGRES_PASSWORD
@@ -148,14 +148,14 @@ spec:
       emptyDir: {}
     - name: scratch
       {{- if $import.scratch.size }}
-      {{- include "[[ chart ]].ephemeralVolume" (list $import.scratch.storageClassName $import.scratch.size) | nindent 6 }}
+      {{- include "[[ prefix ]].ephemeralVolume" (list $import.scratch.storageClassName $import.scratch.size) | nindent 6 }}
       {{- else }}
       emptyDir: {}
       {{- end }}
 {{- end }}
 
 {{/* What is wrong with `import`, as a list of sentences. */}}
-{{- define "[[ chart ]].importProblems" -}}
+{{- define "[[ prefix ]].importProblems" -}}
 {{- $wrong := list -}}
 {{- with .Values.import -}}
 {{- if .from.host -}}

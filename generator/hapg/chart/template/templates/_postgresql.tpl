@@ -1,6 +1,6 @@
 {{/* A value of postgresql.conf, quoted. A number is an integer from `--set`, but floating point from a file or from an
      earlier release's values. Both are written alike; otherwise the same value would restart the pods. */}}
-{{- define "[[ chart ]].parameter" -}}
+{{- define "[[ prefix ]].parameter" -}}
 {{- if kindIs "bool" . -}}
 {{- . | ternary "on" "off" -}}
 {{- else if or (kindIs "int64" .) (kindIs "int" .) (and (kindIs "float64" .) (eq . (floor .))) -}}
@@ -12,7 +12,7 @@
 
 [% if profile.bounds_slots %]
 {{/* The most WAL that slots may hold back, so that they never fill the volume. Default: a fifth of the data volume, half of a WAL volume. */}}
-{{- define "[[ chart ]].slotWal" -}}
+{{- define "[[ prefix ]].slotWal" -}}
 {{- if .Values.replication.maxSlotWalKeepSize -}}
 {{- .Values.replication.maxSlotWalKeepSize -}}
 {{- else if .Values.storage -}}
@@ -35,7 +35,7 @@
 [% endif %]
 {{/* min_wal_size and max_wal_size for segments above 16 MB, with which a server does not start by default. The values are
      initdb's own, whose file is not read. */}}
-{{- define "[[ chart ]].segments" -}}
+{{- define "[[ prefix ]].segments" -}}
 {{- $megabytes := join " " .Values.initdb.args | regexFind "--wal-segsize[= ][0-9]+" | regexFind "[0-9]+$" | int -}}
 {{- if gt $megabytes 16 }}
 min_wal_size = '{{ mul 5 $megabytes }}MB'
@@ -44,12 +44,12 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- end }}
 
 {{/* The whole postgresql.conf. */}}
-{{- define "[[ chart ]].postgresql.conf" -}}
-{{- include "[[ chart ]].settings" (dict "root" . "parameters" .Values.postgresql.parameters "reloadable" true) -}}
+{{- define "[[ prefix ]].postgresql.conf" -}}
+{{- include "[[ prefix ]].settings" (dict "root" . "parameters" .Values.postgresql.parameters "reloadable" true) -}}
 {{- end }}
 
 {{/* postgresql.conf without what needs only a reload, as the size of the volumes does. While this does not change, no server has to restart. */}}
-{{- define "[[ chart ]].settingsOfStart" -}}
+{{- define "[[ prefix ]].settingsOfStart" -}}
 {{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
 {{- $kept := dict -}}
 {{- range $name, $value := .Values.postgresql.parameters -}}
@@ -57,12 +57,12 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- $_ := set $kept $name $value -}}
 {{- end -}}
 {{- end -}}
-{{- include "[[ chart ]].settings" (dict "root" . "parameters" $kept) -}}
+{{- include "[[ prefix ]].settings" (dict "root" . "parameters" $kept) -}}
 {{- end }}
 
 {{/* postgresql.conf with the given `parameters`, and with our own settings that need only a reload if `reloadable`. If a parameter is
      set twice, the server uses the last. */}}
-{{- define "[[ chart ]].settings" -}}
+{{- define "[[ prefix ]].settings" -}}
 listen_addresses = '*'
 port = [[ port ]]
 unix_socket_directories = '/run/hapg/socket'
@@ -79,7 +79,7 @@ update_process_title = on
 [% endfor %]
 [% if profile.bounds_slots %]
 {{- if .reloadable }}
-max_slot_wal_keep_size = '{{ include "[[ chart ]].slotWal" .root }}'
+max_slot_wal_keep_size = '{{ include "[[ prefix ]].slotWal" .root }}'
 {{- end }}
 [% endif %]
 
@@ -92,20 +92,20 @@ max_slot_wal_keep_size = '{{ include "[[ chart ]].slotWal" .root }}'
 [% for name, value in settings.DURABILITY_SETTINGS.items() %]
 [[ name ]] = [[ value ]]
 [% endfor %]
-{{- include "[[ chart ]].segments" .root }}
-{{- include "[[ chart ]].tlsSettings" .root }}
-{{- include "[[ chart ]].archiveSettings" .root }}
+{{- include "[[ prefix ]].segments" .root }}
+{{- include "[[ prefix ]].tlsSettings" .root }}
+{{- include "[[ prefix ]].archiveSettings" .root }}
 
 # postgresql.parameters
 {{- range $name, $value := .parameters }}
-{{ $name }} = {{ include "[[ chart ]].parameter" $value }}
+{{ $name }} = {{ include "[[ prefix ]].parameter" $value }}
 {{- end }}
 
 # hot_standby and primary_conninfo of this server
 include_if_exists = '/run/hapg/conf/instance.conf'
 {{- end }}
 
-{{- define "[[ chart ]].pg_hba.conf" -}}
+{{- define "[[ prefix ]].pg_hba.conf" -}}
 # The socket's directory belongs to the pod's two containers alone.
 local all         all                trust
 {{- $host := "host " -}}

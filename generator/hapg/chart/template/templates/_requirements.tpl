@@ -1,6 +1,10 @@
 {{/* The checks that values.schema.json can't express. All problems are reported at once. */}}
-{{- define "[[ chart ]].requirements" -}}
+{{- define "[[ prefix ]].requirements" -}}
 {{- $wrong := list -}}
+
+{{- if and (hasKey .Values "enabled") (not .Values.enabled) -}}
+{{- $wrong = append $wrong "enabled: false takes effect only as the condition of a dependency, condition: NAME.enabled; to remove a release, uninstall it" -}}
+{{- end -}}
 
 {{- with .Values.failover -}}
 {{- $fenced := addf (mulf .leaseSeconds (addf 1 .clockRatio)) .fenceSeconds -}}
@@ -25,7 +29,7 @@
 {{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, because the primary is not a standby: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
 {{- end -}}
 {{- if hasKey .Values.postgresql.parameters "synchronous_commit" -}}
-{{- $value := include "[[ chart ]].parameter" .Values.postgresql.parameters.synchronous_commit | trimAll "'" -}}
+{{- $value := include "[[ prefix ]].parameter" .Values.postgresql.parameters.synchronous_commit | trimAll "'" -}}
 [% set bound = restrictions.SYNCHRONOUS_COMMIT %]
 {{- if not (regexMatch "^[[ bound.pattern ]]$" $value) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %s is not allowed with replication.mode synchronous; [[ bound.words ]]: [[ bound.why ]]" $value) -}}
@@ -61,7 +65,7 @@
 
 [% for name, bound in restrictions.BOUNDS.items() %]
 {{- if hasKey .Values.postgresql.parameters "[[ name ]]" -}}
-{{- $value := include "[[ chart ]].parameter" .Values.postgresql.parameters.[[ name ]] | trimAll "'" -}}
+{{- $value := include "[[ prefix ]].parameter" .Values.postgresql.parameters.[[ name ]] | trimAll "'" -}}
 {{- if not (regexMatch "^[[ bound.pattern ]]$" $value) -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.[[ name ]]: %s is not allowed; [[ bound.words ]]: [[ bound.why ]]" $value) -}}
 {{- end -}}
@@ -85,7 +89,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- if include "[[ chart ]].sslMode" . -}}
+{{- if include "[[ prefix ]].sslMode" . -}}
 {{- range list "ssl" "ssl_cert_file" "ssl_key_file" -}}
 {{- if hasKey $.Values.postgresql.parameters . -}}
 {{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because tls.mode %s sets it" . $.Values.tls.mode) -}}
@@ -141,14 +145,14 @@
 {{- end -}}
 {{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" "former-major" -}}
 {{- $containers := list "prepare" "failover" "postgres" "former-major" -}}
-{{- if include "[[ chart ]].backup" . -}}
+{{- if include "[[ prefix ]].backup" . -}}
 {{- $containers = append $containers "backup" -}}
 {{- $volumes = concat $volumes (list "backup-key" "repository" "repository-credentials" "source-repository" "source-repository-credentials") -}}
 {{- end -}}
-{{- if include "[[ chart ]].clones" . -}}
+{{- if include "[[ prefix ]].clones" . -}}
 {{- $volumes = append $volumes "source" -}}
 {{- end -}}
-{{- if include "[[ chart ]].verifiesImport" . -}}
+{{- if include "[[ prefix ]].verifiesImport" . -}}
 {{- $volumes = append $volumes "import-ca" -}}
 {{- end -}}
 {{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" "/opt/hapg-former" -}}
@@ -178,9 +182,9 @@
 {{- end -}}
 {{- end -}}
 
-{{- $wrong = concat $wrong (include "[[ chart ]].backupProblems" . | fromJsonArray) -}}
-{{- $wrong = concat $wrong (include "[[ chart ]].cloneProblems" . | fromJsonArray) -}}
-{{- $wrong = concat $wrong (include "[[ chart ]].importProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "[[ prefix ]].backupProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "[[ prefix ]].cloneProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "[[ prefix ]].importProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
@@ -188,9 +192,9 @@
 {{- end }}
 
 {{/* What is wrong with archiver, backup and restore, as a list of sentences. */}}
-{{- define "[[ chart ]].backupProblems" -}}
+{{- define "[[ prefix ]].backupProblems" -}}
 {{- $wrong := list -}}
-{{- $name := include "[[ chart ]].fullname" . -}}
+{{- $name := include "[[ prefix ]].fullname" . -}}
 {{- $repositories := list (list "archiver" .Values.archiver) -}}
 {{- if .Values.restore.enabled -}}
 {{- $repositories = append $repositories (list "restore.source" .Values.restore.source) -}}
@@ -258,8 +262,8 @@
 {{- if not .stanza -}}
 {{- $wrong = append $wrong "restore.stanza: missing; the stanza of the release to restore, as `hapg backup list` prints it" -}}
 {{- end -}}
-{{- $own := list $.Values.archiver.type $.Values.archiver.bucket $.Values.archiver.endpoint $.Values.archiver.claimName (include "[[ chart ]].repositoryPath" (list $ $.Values.archiver)) -}}
-{{- $source := list .source.type .source.bucket .source.endpoint .source.claimName (include "[[ chart ]].repositoryPath" (list $ .source)) -}}
+{{- $own := list $.Values.archiver.type $.Values.archiver.bucket $.Values.archiver.endpoint $.Values.archiver.claimName (include "[[ prefix ]].repositoryPath" (list $ $.Values.archiver)) -}}
+{{- $source := list .source.type .source.bucket .source.endpoint .source.claimName (include "[[ prefix ]].repositoryPath" (list $ .source)) -}}
 {{- if not (or .source.type $.Values.archiver.type) -}}
 {{- $wrong = append $wrong "restore: there is no repository to restore from; set restore.source, or archiver if it is the same" -}}
 {{- else if and (eq .stanza $name) $.Values.archiver.type (or (not .source.type) (deepEqual $own $source)) -}}

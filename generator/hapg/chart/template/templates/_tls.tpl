@@ -1,5 +1,5 @@
 {{/* libpq's sslmode for connections between the servers; empty without TLS. */}}
-{{- define "[[ chart ]].sslMode" -}}
+{{- define "[[ prefix ]].sslMode" -}}
 {{- if eq (toString .Values.tls.mode) "allow" -}}
 prefer
 {{- else if eq (toString .Values.tls.mode) "require" -}}
@@ -7,12 +7,12 @@ prefer
 {{- end -}}
 {{- end }}
 
-{{- define "[[ chart ]].tlsSecret" -}}
-{{- .Values.tls.secretName | default (printf "%s-tls" (include "[[ chart ]].fullname" .)) -}}
+{{- define "[[ prefix ]].tlsSecret" -}}
+{{- .Values.tls.secretName | default (printf "%s-tls" (include "[[ prefix ]].fullname" .)) -}}
 {{- end }}
 
-{{- define "[[ chart ]].tlsMount" -}}
-{{- if include "[[ chart ]].sslMode" . -}}
+{{- define "[[ prefix ]].tlsMount" -}}
+{{- if include "[[ prefix ]].sslMode" . -}}
 - name: tls
   mountPath: /etc/hapg/tls
   readOnly: true
@@ -20,8 +20,8 @@ prefer
 {{- end }}
 
 {{/* TLS settings of postgresql.conf. The server reads the files again at each reload. */}}
-{{- define "[[ chart ]].tlsSettings" -}}
-{{- if include "[[ chart ]].sslMode" . }}
+{{- define "[[ prefix ]].tlsSettings" -}}
+{{- if include "[[ prefix ]].sslMode" . }}
 
 ssl = on
 ssl_cert_file = '/etc/hapg/tls/tls.crt'
