@@ -29,8 +29,8 @@ EVENT_REASONS = (
     EventReason(
         "NoEligibleCandidate",
         "Warning",
-        "the Lease is free, but waiting alone will never let this pod become primary",
-        "restore what the message says is missing, or run `hapg failover --force` and accept the loss",
+        "the Lease is free, but this pod may not take it; the message says what is missing, and whether and how long it is waited for",
+        "bring back what is missing, or run `hapg failover --force` and accept the loss",
     ),
     EventReason(
         "WaitingForEligibleReplica",
@@ -59,7 +59,7 @@ EVENT_REASONS = (
     EventReason(
         "StorageSlow",
         "Warning",
-        "writes to a volume take longer than 2.5 s, as they did at the last primary, which lost the Lease for it",
+        "no write has succeeded for 2.5 s; the last primary was replaced for that, so this one is given 10 s, later ones 40 s",
         "find out what keeps all disks busy",
     ),
     EventReason("DiskFull", "Warning", "a volume is full", "grow it, or remove files that are not PostgreSQL's"),
@@ -105,7 +105,12 @@ EVENT_REASONS = (
     EventReason("RewindPending", "Warning", "a rewind is waiting for a free connection slot on the primary", "free one"),
     EventReason("RewindFailed", "Warning", "a rewind failed; it is retried, and then the pod is cloned"),
     EventReason("Clone", "Warning", "this pod's data is no longer usable, or is missing: the pod is cloned"),
-    EventReason("ClonePending", "Warning", "there is not enough free space for a clone yet", "grow the volume"),
+    EventReason(
+        "ClonePending",
+        "Warning",
+        "there is not enough free space for a clone beside the old data",
+        "grow the volume, or delete the pod's PVCs and the pod",
+    ),
     EventReason(
         "CloneFailed", "Warning", "a clone failed; it is retried after the time in the message", "act on the reason in the message"
     ),
@@ -163,9 +168,17 @@ EVENT_REASONS = (
         "to use its data, create a file `accept` beside pgdata and delete the pod",
     ),
     EventReason(
-        "VolumesMismatched", "Warning", "data and WAL volume do not belong together; nothing is touched", "delete both PVCs and the pod"
+        "VolumesMismatched",
+        "Warning",
+        "data and WAL volume do not belong together; nothing is touched",
+        "give the pod its own PVCs back, or delete both and the pod",
     ),
-    EventReason("ForeignVolume", "Warning", "the data belongs to a different cluster than the release's", "delete the PVC and the pod"),
+    EventReason(
+        "ForeignVolume",
+        "Warning",
+        "the data belongs to a different cluster than the release's",
+        "find out whose data it is, then delete the PVC and the pod",
+    ),
     EventReason(
         "OtherMajor", "Warning", "the data is of another PostgreSQL major version; nothing is touched", "see [majors.md](majors.md)"
     ),
