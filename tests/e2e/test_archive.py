@@ -17,7 +17,7 @@ from tests.cluster.paths import REPOSITORY
 from tests.robustness import client, programs
 from tests.robustness.release import CHART, NAME, Release
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.thorough, pytest.mark.timeout(300)]
 
 VALUES = REPOSITORY / "values-examples" / "archived.yaml"
 CLAIM = f"{NAME}-archive"

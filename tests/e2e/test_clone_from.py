@@ -10,7 +10,7 @@ from tests.cluster.fixtures import Cluster
 from tests.robustness.release import CHART, FAILOVER_SECONDS, VALUES, Release
 from tests.robustness.stock import installed
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.thorough, pytest.mark.timeout(400)]
 
 CLONE_SECONDS = 240.0
 EVENT_SECONDS = 60.0

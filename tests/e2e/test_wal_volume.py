@@ -12,7 +12,7 @@ from tests.robustness.release import DATA, Pod, Release
 from tests.robustness.stock import installed
 from tests.robustness.traffic import bulk
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.cluster, pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(420)]
 
 WITH_WAL_VOLUMES = ("--set", "walVolume.enabled=true,walVolume.size=100Mi")
 MUCH = "INSERT INTO diverged SELECT repeat('x', 1000) FROM generate_series(1, 2000000)"
@@ -91,7 +91,6 @@ def test_a_replica_whose_wal_volume_alone_is_new_is_not_opened_but_cloned(apart:
     assert "a clone of the primary has replaced the old data" in apart.agent_log(lost.name)
 
 
-@pytest.mark.thorough
 def test_a_replica_whose_data_volume_alone_is_new_is_told_and_left_alone(apart: Release) -> None:
     lost = apart.standbys()[-1]
     apart.lose(lost, "data")

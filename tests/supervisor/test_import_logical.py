@@ -554,6 +554,7 @@ def test_an_import_of_more_databases_than_workers_says_so(source: Container, pri
     assert primary.sql(UNFINISHED) == "0"
 
 
+@pytest.mark.thorough
 def test_an_import_is_aborted_although_a_database_of_that_name_was_made_in_the_release(
     source: Container, primary: Container, folder: Path
 ) -> None:
@@ -600,6 +601,7 @@ def test_an_import_refuses_names_of_tables_that_its_lists_cannot_have(source: Co
     assert "app: tables whose names have tabs, line breaks or other control characters: " in work.said
 
 
+@pytest.mark.thorough
 def test_an_import_says_if_the_source_would_end_the_copy_of_a_table(source: Container, primary: Container, folder: Path) -> None:
     psql(source, "app", "create table large as select i, repeat(md5(i::text), 20) as what from generate_series(1, 200000) as i")
     psql(source, "app", "alter table large add primary key (i)")
@@ -613,6 +615,7 @@ def test_an_import_says_if_the_source_would_end_the_copy_of_a_table(source: Cont
     work.follow()
 
 
+@pytest.mark.thorough
 def test_an_import_is_finished_although_the_source_is_vacuuming(source: Container, primary: Container, folder: Path) -> None:
     """Autovacuum gives way only to those who wait for it."""
     Logical(source, primary, folder).follow()
@@ -633,6 +636,7 @@ def test_an_import_is_finished_although_the_source_is_vacuuming(source: Containe
     assert alike(source, primary)
 
 
+@pytest.mark.thorough
 def test_two_clusters_with_a_release_of_the_same_name_do_not_share_a_slot(
     make: Make, source: Container, primary: Container, folder: Path
 ) -> None:

@@ -351,7 +351,7 @@ def asked_to_keep(server: Container, needed: int, *names: str) -> list[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
-@pytest.mark.parametrize("major", ["9.6", DEFAULT])
+@pytest.mark.parametrize("major", [pytest.param("9.6", marks=pytest.mark.thorough), DEFAULT])
 def test_a_volume_is_dispensable_only_if_the_other_replicas_have_what_the_primary_has_written(pair: Pair, major: str) -> None:
     pair.follow("hot")
     pair.write("second")

@@ -151,12 +151,26 @@ def test_restore_to_the_end_over_a_failover_with_skipped_timelines(
     ("kind", "target", "more", "reason"),
     [
         ("time", "2099-01-01 00:00:00+00", {}, "recovery ended before configured recovery target was reached"),
-        ("time", "2001-01-01 00:00:00+00", {}, "ended after the target time 2001-01-01 00:00:00+00:00: choose a later target"),
-        ("name", "nobody", {}, "recovery ended before configured recovery target was reached"),
+        pytest.param(
+            "time",
+            "2001-01-01 00:00:00+00",
+            {},
+            "ended after the target time 2001-01-01 00:00:00+00:00: choose a later target",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param("name", "nobody", {}, "recovery ended before configured recovery target was reached", marks=pytest.mark.thorough),
         ("latest", "", {"stanza": "nobody"}, f"the repository has no archive nobody; it has {STANZA}"),
-        ("latest", "", {"timeline": 9}, f"the archive {STANZA} has no timeline 9"),
-        ("latest", "", {"backup": "20010101-000000F"}, "there is no backup 20010101-000000F; there are "),
-        ("time", "yesterday", {}, "'yesterday' is not allowed; a time with an offset, such as 2026-12-01 10:00:00+00:00"),
+        pytest.param("latest", "", {"timeline": 9}, f"the archive {STANZA} has no timeline 9", marks=pytest.mark.thorough),
+        pytest.param(
+            "latest", "", {"backup": "20010101-000000F"}, "there is no backup 20010101-000000F; there are ", marks=pytest.mark.thorough
+        ),
+        pytest.param(
+            "time",
+            "yesterday",
+            {},
+            "'yesterday' is not allowed; a time with an offset, such as 2026-12-01 10:00:00+00:00",
+            marks=pytest.mark.thorough,
+        ),
         ("latest", "", {"repository": {"type": "s3", "path": "/a", "bucket": "b", "region": "c"}}, "Secret has no entry AWS_ACCESS_KEY_ID"),
     ],
 )

@@ -172,7 +172,7 @@ def sums(directory: Path) -> dict[str, str]:
     return {str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("apart", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_an_upgrade_keeps_rows_system_identifier_timeline_and_settings(begin: Callable[..., Release], apart: bool) -> None:
     release = begin("alter system set work_mem = '7MB'", apart=apart)
     new = release.new
@@ -406,7 +406,10 @@ def begun(charts: Charts, policy: Policy = ASYNCHRONOUS) -> tuple[Pods, str]:
     return former, primary.container.sql(ROWS)
 
 
-@pytest.mark.parametrize("policy", [ASYNCHRONOUS, Policy(1, strict=True)], ids=["asynchronous", "synchronous"])
+@pytest.mark.parametrize(
+    "policy",
+    [pytest.param(ASYNCHRONOUS, id="asynchronous"), pytest.param(Policy(1, strict=True), id="synchronous", marks=pytest.mark.thorough)],
+)
 def test_a_release_that_was_paused_goes_on_with_the_next_major(charts: Charts, policy: Policy) -> None:
     """The last primary's data is upgraded, whichever ordinal it has; the others are cloned from it."""
     former, rows = begun(charts, policy)
@@ -598,6 +601,7 @@ def parts(backup: Backup) -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.thorough
 def test_the_archive_goes_on_in_the_same_place_after_an_upgrade_and_both_majors_restore(
     archiving: Callable[..., tuple[Release, Backup]], beside: Beside, make: Make
 ) -> None:
@@ -626,6 +630,7 @@ def test_the_archive_goes_on_in_the_same_place_after_an_upgrade_and_both_majors_
         container.end()
 
 
+@pytest.mark.thorough
 def test_the_archive_stays_the_former_majors_until_the_upgraded_server_is_promoted(
     archiving: Callable[..., tuple[Release, Backup]], beside: Beside
 ) -> None:

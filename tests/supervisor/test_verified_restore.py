@@ -183,6 +183,7 @@ def test_a_restore_whose_query_is_not_true_is_not_verified(scratch: Verify, writ
     wait_for(lambda: written.state()["record"]["failed"] is not None, "the agent is told")
 
 
+@pytest.mark.thorough
 def test_a_verified_restore_ends_an_earlier_failure_and_a_failure_keeps_an_earlier_success(scratch: Verify, written: Backup) -> None:
     pod = scratch(written).start()
     assert pod.verify("select false").code == 1
@@ -308,6 +309,7 @@ def test_the_next_primary_knows_the_last_verified_restore_backup_and_archived_se
     assert after[archived] >= before[archived] - 2, "pgBackRest shows whole seconds, of when the file was begun"
 
 
+@pytest.mark.thorough
 def test_an_answer_that_is_lost_is_not_verified(scratch: Verify, written: Backup) -> None:
     """The primary goes away after the restore has begun, and does not come back."""
     pod = scratch(written).start(patience=1.0)
