@@ -2,7 +2,7 @@
 {{- define "ha-postgres-17.0.0.requirements" -}}
 {{- $wrong := list -}}
 
-{{- if and (hasKey .Values "enabled") (not .Values.enabled) -}}
+{{- if eq (toString .Values.enabled) "false" -}}
 {{- $wrong = append $wrong "enabled: false takes effect only as the condition of a dependency, condition: NAME.enabled; to remove a release, uninstall it" -}}
 {{- end -}}
 

@@ -10,7 +10,9 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 import jinja2
+import yaml
 
+from hapg import yamlio
 from hapg.chart import fixed_settings, values
 from hapg.spec import restrictions, schema
 from hapg.spec.parameter_contexts import PRESET, RESTART, contexts
@@ -49,12 +51,13 @@ def from_source(name: str, profile: ChartProfile, source: schema.Schema) -> dict
         "images": _images(source),
         "values_table": values.as_table(source),
     }
-    files = {path: template.render(context).encode() for path, template in _templates().items()}
+    files = {path: (_head(path, context["prefix"]) + template.render(context)).encode() for path, template in _templates().items()}
     files["values.yaml"] = values.as_yaml(source).encode()
     files["values.schema.json"] = schema.text(source, f"Values of the chart {name}").encode()
     for script in ("import.sh", "logical.sh"):
         files[f"files/{script}"] = resources.files("hapg.chart").joinpath("scripts", script).read_bytes()
     files["files/parameters.yaml"] = _parameters(profile.major)
+    files["files/defaults.yaml"] = _defaults(source)
     return dict(sorted(files.items()))
 
 
@@ -62,6 +65,18 @@ def _parameters(major: str) -> bytes:
     """Return files/parameters.yaml: the context of each parameter of the major, for the templates."""
     head = f"# The parameters of PostgreSQL {major} and their contexts. {RESTART}: a change needs a restart; others need a reload.\n"
     return (head + "".join(f"{name}: {context}\n" for name, context in contexts(major).items())).encode()
+
+
+def _head(path: str, prefix: object) -> str:
+    """Return the first line of a template that is rendered by itself: whatever Helm renders first fills in the defaults."""
+    rendered = path.startswith("templates/") and not path.endswith(".tpl")
+    return f'{{{{- include "{prefix}.defaults" . -}}}}\n' if rendered else ""
+
+
+def _defaults(source: schema.Schema) -> bytes:
+    """Return files/defaults.yaml: the defaults that are filled in where a values file has null, by dotted path."""
+    head = "# The defaults, for values that are missing or null.\n"
+    return (head + yaml.dump(values.filled(source), Dumper=yamlio.Dumper, sort_keys=False, allow_unicode=True)).encode()
 
 
 def _images(source: schema.Schema) -> list[dict[str, str]]:

@@ -66,6 +66,11 @@ def as_yaml(schema: Schema) -> str:
     return "\n".join(["# Written by hapg. Allowed values: see values.schema.json.", *_yaml_lines(schema, 0)]) + "\n"
 
 
+def filled(schema: Schema) -> dict[str, Any]:
+    """Return the defaults by dotted path, except where null means something else than the default, or may."""
+    return dict(_filled(schema, ""))
+
+
 def as_table(schema: Schema) -> str:
     """Return a Markdown table of all values."""
     rows = ["| value | default | |", "|---|---|---|"]
@@ -111,6 +116,16 @@ def _leaves(node: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
             yield prefix + name, child
         else:
             yield from _leaves(child, f"{prefix}{name}.")
+
+
+def _filled(node: Schema, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, child in _set(node):
+        if "null" in child.get("type", ()):
+            continue
+        if "default" in child:
+            yield prefix + name, child["default"]
+        else:
+            yield from _filled(child, f"{prefix}{name}.")
 
 
 def _set(node: Schema) -> Iterator[tuple[str, Schema]]:

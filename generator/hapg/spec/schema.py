@@ -51,9 +51,19 @@ def strict(node: Schema) -> Schema:
     return out
 
 
+def without_defaults(node: Schema) -> Schema:
+    """Return `node` without the keys that are required only because they have a default: where Helm drops a null, it is filled in."""
+    if "null" in node.get("type", ()) or "properties" not in node:
+        return node
+    return {
+        **{key: value for key, value in node.items() if key != "required"},
+        "properties": {name: without_defaults(child) for name, child in node["properties"].items()},
+    }
+
+
 def text(node: Schema, title: str) -> str:
     """Return `node`, made strict, as the text of a draft-07 document."""
-    document = {"$schema": DRAFT, "title": title, **_plain(strict(node))}
+    document = {"$schema": DRAFT, "title": title, **_plain(without_defaults(strict(node)))}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
