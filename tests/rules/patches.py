@@ -795,6 +795,7 @@ unreplicated_wal_not_fetched = _constant(seal, "_with_fetched_wal", lambda opera
 unreplicated_wal_given_to_anybody = _constant(unreplicated_wal, "may_give", lambda *_: True)
 any_page_is_sent = _constant(unreplicated_wal, "is_page", lambda page, lsn: True)
 cut_records_count = _constant(wal.Wal, "record_at", lambda self, place, before: wal.Record(place, 24, switch=False))
+names_between_unknown = _constant(catching_up, "timelines_since", lambda own, timeline, history: (own, timeline))
 archive_beyond_our_timeline = _constant(catching_up, "fork_point", lambda history, timeline: None)
 any_archived_segment = _constant(archived_segment, "trouble", lambda *_: "")
 archive_without_bounds = _constant(catching_up, "_lot", lambda step, own: ("", catching_up.LOT))

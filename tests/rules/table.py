@@ -1030,6 +1030,12 @@ PARTS = (
         Witness(CATCHING_UP + "test_the_end_of_our_wal_is_that_which_the_archive_has_moved"),
     ),
     Part(
+        "10",
+        "the primary may have the end of our timeline under the name of a later one",
+        patches.names_between_unknown,
+        Witness(CATCHING_UP + "test_the_end_of_our_timeline_may_have_the_name_of_a_later_one"),
+    ),
+    Part(
         "13",
         "a copy of another member's volume isn't that member",
         patches.copies_are_members,

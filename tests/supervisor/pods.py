@@ -78,6 +78,13 @@ class StoppableFiles(Files):
             events = super().read_events(min(timeout, READ_S))
         return events
 
+    def wait_container_dead(self) -> Callable[[], None]:
+        give_back = super().wait_container_dead()
+        if self._runtime.ended:  # a process that has ended holds no lock
+            give_back()
+            raise SystemExit
+        return give_back
+
 
 class InProcess:
     """The other pods' agents, reached without a network."""
@@ -204,8 +211,11 @@ class Release:
         major: str = DEFAULT,
         upgrades_from: str | None = None,
         generation: str = "",
+        max_lag: int = 1 << 20,
     ) -> None:
-        """cluster: with the objects of a release that goes on; upgrades_from: as in Settings; generation: part of the pods' UIDs."""
+        """cluster: with the objects of a release that goes on; upgrades_from, max_lag: as in Settings; generation: part of the
+        pods' UIDs.
+        """
         self.generation = generation
         self.port = free_port()
         self.cluster = cluster or FakeCluster()
@@ -226,7 +236,7 @@ class Release:
             database="postgres",
             profile=VersionProfile(major=major, replication_role=False),
             timing=Timing(),
-            max_lag=1 << 20,
+            max_lag=max_lag,
             grace=30,
             policy=policy,
             restores=restores,

@@ -13,7 +13,7 @@ from hapg_protocol.lsn import Position, format_lsn
 from hapg_protocol.model import LeaseState
 from hapg_protocol.wal_files import SEGMENT_SIZE, History, segment_name
 
-from ..pgdata.wal import fork_point
+from ..pgdata.wal import fork_point, timelines_since
 from . import disk_space
 from .state.actions import Announce, CatchUp
 from .state.decision import Step
@@ -52,7 +52,8 @@ def route(own: Position, fetched_to: int | None, timeline: int, history: History
     """
     first = (fetched_to if fetched_to is not None and fetched_to >= own.lsn else own.lsn - 1) // size
     per_id = (1 << 32) // size
-    numbers = [int(name[8:16], 16) * per_id + int(name[16:], 16) for name in kept if int(name[:8], 16) in (own.timeline, timeline)]
+    ours = timelines_since(own.timeline, timeline, history)
+    numbers = [int(name[8:16], 16) * per_id + int(name[16:], 16) for name in kept if int(name[:8], 16) in ours]
     until = min((number for number in numbers if number >= first), default=None)
     if until is None:
         return Route(refused="the primary has no WAL that comes after ours")

@@ -11,6 +11,7 @@ from ..adapters.ports import SqlError
 from ..core.rejoin import Way
 from ..core.state.actions import Follow
 from ..core.state.results import OpResult, Outcome
+from ..pgdata.wal import timelines_since
 from ..supervisor_commands import OperationFailed
 from .operation import STATUS_S, Operation
 from .own_volume import note_standby
@@ -26,7 +27,7 @@ def follow(operation: Operation, order: Follow) -> OpResult:
     position = order.own if order.own is not None else sealed_position(operation, "fast")
     try:
         own = position or operation.inspector.control().min_recovery
-        plan, _ = plan_rejoin(tools, host, timeline, own)
+        plan, history = plan_rejoin(tools, host, timeline, own)
         if plan.way is Way.CLONE:
             return operation.result(Outcome.NEEDS_CLONE, plan.reason, position)
         if plan.way is Way.REWIND and "pg_rewind" in tools.missing:
@@ -36,7 +37,7 @@ def follow(operation: Operation, order: Follow) -> OpResult:
         size = tools.volume.segment_size()
         # At the very start of a segment, the primary may not have created it yet either; then the previous one decides.
         end = max(own.lsn, order.fetched_to or 0)
-        places = [(t, lsn) for t in sorted({own.timeline, timeline}) for lsn in (end, end - 1)]
+        places = [(t, lsn) for t in timelines_since(own.timeline, timeline, history) for lsn in (end, end - 1)]
         names = [segment_name(each, lsn, size) for each, lsn in places]
         if not any(tools.sql.remote_has_segment(host, tools.port, name, REMOTE_S) for name in names):
             return operation.result(Outcome.LACKS_WAL, f"the primary has removed {names[0]}, which we need", position)

@@ -41,6 +41,15 @@ def fork_point(history: History, timeline: int) -> int | None:
     return dict(history).get(timeline)
 
 
+def timelines_since(own: int, timeline: int, history: History) -> tuple[int, ...]:
+    """Return the timelines of a lineage from `own` to its last one, `timeline`.
+
+    A server may have the end of a timeline under the name of the next one alone: the segment in which it was promoted (xlog.c,
+    CleanupAfterArchiveRecovery).
+    """
+    return tuple(sorted({own, timeline, *(each for each, _ in history if each > own)}))
+
+
 @dataclass(frozen=True)
 class WalEnd:
     """How pg_waldump ended.

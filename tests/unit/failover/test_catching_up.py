@@ -70,6 +70,13 @@ def test_what_is_taken_from_the_archive(
     assert route(own, fetched_to, timeline, history, kept).segments == found
 
 
+def test_the_end_of_our_timeline_may_have_the_name_of_a_later_one() -> None:
+    """The primary is on timeline 5, and was promoted to 4 in the segment where ours ends."""
+    history = ((3, 12 * SIZE + 8), (4, 15 * SIZE + 8))
+    kept = (*(f"00000004{name[8:]}" for name in NAMES[12:15]), *(f"00000005{name[8:]}" for name in NAMES[15:20]))
+    assert route(OWN, None, 5, history, kept).segments == NAMES[10:12]
+
+
 def test_nothing_is_taken_from_the_archive_beyond_the_end_of_our_timeline() -> None:
     found = route(OWN, None, 4, ((3, 12 * SIZE + 8),), tuple(f"00000004{name[8:]}" for name in NAMES[15:20]))
     assert found == Route(refused="our timeline 3 ends at 0/C000008, and the primary's WAL begins later, at 0/F000000")
