@@ -862,6 +862,30 @@ PARTS = (
         Witness(UNIT + "test_election.py::test_a_volume_that_the_release_leaves_out", "it lacks what was scaled away"),
     ),
     Part(
+        "4H",
+        "nor when the wait for a clean release is over",
+        mutants_servers.nobody_is_left_out,
+        Simulated(scenarios_servers.starts_without_the_best, violated("without the end of a clean release")),
+    ),
+    Part(
+        "4H",
+        "nor at a cold start",
+        mutants_servers.nobody_is_left_out,
+        Simulated(scenarios_servers.starts_cold_without_the_best, loses),
+    ),
+    Part(
+        "4H",
+        "the volume that was left out has time to come back",
+        mutants_servers.returning_pods_have_no_time,
+        Simulated(scenarios_servers.starts_once_none_is_left_out, loses),
+    ),
+    Part(
+        "4H",
+        "at a cold start, too",
+        mutants_servers.returning_pods_have_no_time,
+        Simulated(scenarios_servers.starts_cold_once_none_is_left_out, loses),
+    ),
+    Part(
         "4G",
         "a timeline that nobody reserved never wins",
         mutants_servers.foreign_timelines_win,

@@ -148,11 +148,11 @@ class Agent:
         """The chart's values as this member has read them."""
         world, known = self.world, self._settings
         timing = world.timings[self.member]
-        told = (timing, world.standby_mode, world.max_lag, world.policy)
-        if known is None or (known.timing, known.standby_mode, known.max_lag, known.policy) != told:
+        told = (timing, world.standby_mode, world.max_lag, world.policy, world.statefulset.replicas)
+        if known is None or (known.timing, known.standby_mode, known.max_lag, known.policy, known.replicas) != told:
             self._settings = known = Settings(
                 name="pg",
-                replicas=world.replicas,
+                replicas=world.statefulset.replicas,
                 standby_mode=world.standby_mode,
                 port=5432,
                 http_port=8008,

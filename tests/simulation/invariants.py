@@ -109,7 +109,8 @@ class Invariants:
         own = world.volumes[agent.member].wal
         self.claims[state.term] = Claim(world.engine.now, agent.member, version, own.position if own is not None else None)
         released_at, record = self.clean_ends.get(version, (-math.inf, (0, 0)))
-        if (world.engine.now - released_at) * (1 + world.timing.clock_ratio) < world.timing.hold:
+        holds = (world.engine.now - released_at) * (1 + world.timing.clock_ratio) < world.timing.hold
+        if holds or (version in self.clean_ends and self._left_out(previous)):
             self.owed[state.term] = record
         if previous is None or own is None:
             return
@@ -138,6 +139,10 @@ class Invariants:
                 world.violation(f"member {agent.member} at {own.position} claimed before {pod.name} at {said.position}")
             if said.position.timeline > own.position.timeline or said.position.lsn - own.position.lsn > world.max_lag:
                 world.violation(f"member {agent.member} at {own.position} claimed over {pod.name} at {said.position}: too far behind")
+
+    def _left_out(self, lease: LeaseObject | None) -> bool:
+        """True if the release has so few replicas that the last holder gets no pod: no wait brings its volume back."""
+        return lease is not None and int(lease.state.holder.pod.rpartition("-")[2]) >= self.world.statefulset.replicas
 
     def _forced(self, agent: Agent, previous: LeaseObject, term: int) -> None:
         """An operator forced the claim, so order and data loss are the operator's choice. But no leader's time may be cut short, unless

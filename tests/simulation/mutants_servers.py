@@ -77,6 +77,21 @@ def nobody_holds(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(election, "judge", at_once)
 
 
+def nobody_is_left_out(patch: pytest.MonkeyPatch) -> None:
+    """A release with fewer replicas than volumes starts from those that it has."""
+    patch.setattr(election.Case, "leaves_out", False)
+
+
+def returning_pods_have_no_time(patch: pytest.MonkeyPatch) -> None:
+    """Once `replicas` leaves no volume out, those that waited claim at once."""
+    judge = election.judge
+
+    def at_once(*args: Any, included_for: float, **rest: Any) -> election.Verdict:
+        return judge(*args, **rest)
+
+    patch.setattr(election, "judge", at_once)
+
+
 def standbys_leave_first(patch: pytest.MonkeyPatch) -> None:
     """A standby whose pod is deleted stops at once, even if the primary's pod is being deleted too."""
     patch.setattr(replica, "LEAVE_S", math.inf)

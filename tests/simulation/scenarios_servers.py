@@ -145,6 +145,68 @@ def everybody_stops_for_good(seed: int) -> World:
     return _stopped(world, None)
 
 
+def _without_the_last(seed: int, stall: float) -> World:
+    """A release of three whose primary has the highest ordinal; its replicas skip this share of their turns to receive."""
+    world = running(3, seed)
+    faults.switchover(world, primary_of(world), 2)
+    world.settle(60.0)
+    world.run(world.uniform(20.0, 25.0))
+    for member in (0, 1):
+        faults.stall_stream(world, member, stall)
+    return world
+
+
+def _started_with_two(world: World) -> World:
+    world.statefulset.scale_to_zero()
+    wait_until(world, lambda: all(world.statefulset.stays_away(m) for m in range(3)), 90.0)
+    world.run(world.uniform(5.0, 30.0))
+    world.statefulset.scale_up(2)
+    world.run(world.timing.hold + REDO_S)
+    return world
+
+
+def starts_without_the_best(seed: int) -> World:
+    """A release of three is scaled to 0 while no replica receives the last writes, and started with two: the former primary's volume is
+    left out. It is watched until nobody waits for a clean release any more."""
+    return _started_with_two(_without_the_last(seed, 1.0))
+
+
+def starts_once_none_is_left_out(seed: int) -> World:
+    """The same, and then `replicas` is put back: the two read it before the third pod has started."""
+    world = starts_without_the_best(seed)
+    world.settle(120.0)
+    return world
+
+
+def starts_cold_once_none_is_left_out(seed: int) -> World:
+    """The same as `starts_cold_without_the_best`, and then `replicas` is put back."""
+    world = starts_cold_without_the_best(seed)
+    world.settle(120.0)
+    return world
+
+
+def starts_without_an_equal(seed: int) -> World:
+    """The same with replicas that receive everything."""
+    return _started_with_two(_without_the_last(seed, 0.0))
+
+
+def starts_cold_without_the_best(seed: int) -> World:
+    """Every node loses power while no replica receives the last writes, and the release is started with two of three."""
+    world = _without_the_last(seed, 1.0)
+    world.run(world.uniform(0.5, 2.0))
+    for member in range(3):
+        faults.power_off(world, member)
+        world.statefulset.held[member] = True
+        world.api.remove_pod(world.pod_name(member))
+        world.new_uid(member)
+    world.run(10.0)
+    world.statefulset.scale_up(2)
+    for member in (0, 1):
+        faults.power_on(world, member)
+    world.run(2 * REDO_S)
+    return world
+
+
 def _switched_over(world: World) -> World:
     old = primary_of(world)
     faults.switchover(world, old, (old + 1) % 3)

@@ -23,13 +23,14 @@ NODE_GRACE_S = 40.0
 
 class StatefulSet:
     """Lists hold a value per member, by its number. held: its pod isn't created while its node is cordoned or it is scaled away;
-    too_soon: how often it deleted the primary's pod while no standby followed.
+    replicas: as in the chart, which may leave out members; too_soon: how often it deleted the primary's pod while no standby followed.
     It has its own random numbers, so that probing readiness changes nothing else in a run.
     """
 
     def __init__(self, world: World, seed: int) -> None:
         self.world = world
         self.held = [False] * world.replicas
+        self.replicas = world.replicas
         self.updating = False
         self.too_soon = 0
         self._random = random.Random(seed)
@@ -104,6 +105,13 @@ class StatefulSet:
             self.held[member] = True
             faults.pod_delete(self.world, member)
 
+    def scale_up(self, replicas: int) -> None:
+        """Set the number of replicas, and create the pods that stayed away."""
+        self.world.log.append(f"{self.world.engine.now:8.3f} replicas is {replicas}")
+        self.replicas = replicas
+        for member in range(replicas):
+            self.let_back(member)
+
     def drain(self, member: int, away: float) -> None:
         """Cordon a node and evict its pod once the budget (maxUnavailable: 1) allows it; uncordon the node this many seconds later."""
         self.world.log.append(f"{self.world.engine.now:8.3f} the node of {member} is drained")
@@ -130,5 +138,4 @@ class StatefulSet:
 
     def heal(self) -> None:
         """Every pod may be created."""
-        for member in range(self.world.replicas):
-            self.let_back(member)
+        self.scale_up(self.world.replicas)

@@ -96,6 +96,27 @@ def test_leaving_the_rule_out_is_found(leave_out: Patch, scenario: Scenario, sig
 
 
 @pytest.mark.parametrize("seed", range(FEW))
+@pytest.mark.parametrize("scenario", [scenarios.starts_without_the_best, scenarios.starts_cold_without_the_best])
+def test_nobody_starts_from_a_stale_volume_until_replicas_leaves_none_out(scenario: Scenario, seed: int) -> None:
+    world = scenario(seed)
+    assert world.primary() is None
+    assert {member for member, reason in world.announced if reason == "NoEligibleCandidate"} == {0, 1}
+    world.settle(120.0)
+    assert world.violations == []
+    assert [member for _, member, _ in world.promotions] == [0, 2, 2]
+    assert not loses_anything(world)
+
+
+@pytest.mark.parametrize("seed", range(FEW))
+def test_a_release_starts_with_fewer_replicas_if_these_have_everything(seed: int) -> None:
+    world = scenarios.starts_without_an_equal(seed)
+    assert world.primary() in (0, 1)
+    world.settle(120.0)
+    assert world.violations == []
+    assert not loses_anything(world)
+
+
+@pytest.mark.parametrize("seed", range(FEW))
 def test_a_kill_throws_replay_back_to_the_last_checkpoint(seed: int) -> None:
     world = running(3, seed)
     world.run(20.0)

@@ -29,6 +29,8 @@ def stand(step: Step, s: LeaseState) -> None:
     verdict = _judge(step, s, me, free_since, forced is not None)
     if verdict.blocked:
         step.keep(replace(step.m.telling, blocked_at=o.now))
+    if verdict.leaves_out:
+        step.keep(replace(step.m.telling, left_out_at=o.now))
     step.keep(replace(step.m.telling, blocked=verdict.blocked if o.now >= free_since else None))
     if not verdict.claim:
         _say_why_not(step, s, verdict, free_since, forced)
@@ -90,6 +92,7 @@ def _judge(step: Step, s: LeaseState, me: Candidate, free_since: float, forced: 
         unblocked_for=o.now - m.telling.blocked_at,
         hold=o.timing.hold,
         replicas=o.replicas,
+        included_for=o.now - m.telling.left_out_at,
     )
 
 

@@ -35,13 +35,15 @@ class Block(StrEnum):
 class Verdict:
     """Whether to claim now, and the reason in words. complete: no position is missing.
 
-    blocked: the condition that is unlikely to pass by waiting; None if waiting may help.
+    blocked: the condition that is unlikely to pass by waiting; None if waiting may help; leaves_out: the number of replicas leaves out a
+    volume that may have more WAL (rule 4H).
     """
 
     claim: bool
     reason: str
     complete: bool = True
     blocked: Block | None = None
+    leaves_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class Case:
     unblocked_for: float
     hold: float
     replicas: float
+    included_for: float
 
     @cached_property
     def volumes(self) -> set[str]:
@@ -180,6 +183,13 @@ class Case:
         pods = {pod: int(pod.rpartition("-")[2]) for pod, volume in members if volume in self.missing}
         return sorted((pod for pod, ordinal in pods.items() if ordinal >= self.replicas), key=lambda pod: pods[pod])
 
+    @property
+    def leaves_out(self) -> bool:
+        """This release has so few replicas that a volume with more WAL than ours may have no pod, and rule 4H applies."""
+        lease = self.lease
+        counts = self.cold or (lease.release is not None and lease.release.clean)
+        return lease.sync is None and counts and lease.volume in self.missing and bool(self.without_pods)
+
     @cached_property
     def has_clean_end(self) -> bool:
         """We have all the WAL that the last holder had when it was shut down."""
@@ -210,6 +220,7 @@ def judge(
     unblocked_for: float = math.inf,
     hold: float = 0.0,
     replicas: float = math.inf,
+    included_for: float = math.inf,
 ) -> Verdict:
     """Decide whether `me` may claim the Lease that it read as `lease` at `version`.
 
@@ -218,14 +229,12 @@ def judge(
     as well; cold: nobody has been seen to hold the Lease since this agent's start; max_lag: bytes; ended: we have the holder's shutdown
     checkpoint; unblocked_for: seconds since a condition last kept us from claiming for good: the pods that it blocked too then start in
     order of rank; hold: how long after a clean release, in seconds, pods that lack part of the WAL wait for a pod that has all of it;
-    replicas: the number of pods that the release has.
+    replicas: the number of pods that the release has; included_for: seconds since that number last left out a volume that may have more
+    WAL, whose pod comes only after that.
     """
-    case = Case(me, lease, version, pods, age, ttl, waited, reported_for, cold, max_lag, ended, unblocked_for, hold, replicas)
-    for rule in RULES:
-        verdict = rule(case)
-        if verdict is not None:
-            return verdict
-    return _best_of(case)
+    case = Case(me, lease, version, pods, age, ttl, waited, reported_for, cold, max_lag, ended, unblocked_for, hold, replicas, included_for)
+    verdict = next((found for rule in RULES if (found := rule(case)) is not None), None) or _best_of(case)
+    return replace(verdict, leaves_out=True) if case.leaves_out else verdict
 
 
 def rule_15c(case: Case) -> Verdict | None:
@@ -275,7 +284,7 @@ def rule_4d(case: Case) -> Verdict | None:
     me, lease = case.me, case.lease
     if lease.sync is not None:
         return None
-    waiting = _wait_for_positions(case)
+    waiting = _wait_for_positions(case, case.included_for)
     if waiting is not None:
         return waiting
     older = _on_older_timeline(case)
@@ -289,12 +298,15 @@ def rule_4d(case: Case) -> Verdict | None:
     return None
 
 
-def _wait_for_positions(case: Case) -> Verdict | None:
-    """Return the verdict while positions are missing that may still be reported; None once they are known or have been waited for."""
+def _wait_for_positions(case: Case, longest: float = math.inf) -> Verdict | None:
+    """Return the verdict while positions are missing that may still be reported; None once they are known or have been waited for.
+
+    longest: the seconds for which that can have been waited for at most.
+    """
     lease, limit = case.lease, position_wait(case)
     # A pod that comes later than that couldn't start. The same cause may have stopped the last holder, which then follows a moment later.
     is_late = lease.volume in case.missing and case.waited - case.reported_for > limit
-    waited = case.waited if lease.release is not None and not is_late else case.reported_for
+    waited = min(case.waited if lease.release is not None and not is_late else case.reported_for, longest)
     # A live holder releases the Lease; one whose Lease expired has had a whole TTL to do so.
     awaited = case.missing if lease.release is not None or case.cold else case.missing - {lease.volume}
     if not awaited or waited >= limit:
@@ -338,26 +350,23 @@ def _on_older_timeline(case: Case) -> Verdict | None:
 
 def rule_4g(case: Case) -> Verdict | None:
     """Without a write quorum, after a clean release: I have all the WAL, or the pod that has it has been waited for."""
-    me, lease = case.me, case.lease
-    if lease.sync is not None or lease.release is None or not lease.release.clean or case.has_clean_end or case.waited >= case.hold:
+    me, lease, waited = case.me, case.lease, min(case.waited, case.included_for)
+    if lease.sync is not None or lease.release is None or not lease.release.clean or case.has_clean_end or waited >= case.hold:
         return None
     end = lease.release.position or case.best
     reason = (
         f"{lease.holder.pod} was shut down at {end}; we lack {end.lsn - me.position.lsn} bytes of that, and wait for a replica with them"
     )
-    return Verdict(False, f"{reason} for another {case.hold - case.waited:.0f} s", blocked=Block.HOLD)
+    return Verdict(False, f"{reason} for another {case.hold - waited:.0f} s", blocked=Block.HOLD)
 
 
 def rule_4h(case: Case) -> Verdict | None:
     """Without a write quorum, at a cold start or after a clean release: no volume that may have more WAL is left out of this release."""
-    lease, away = case.lease, case.without_pods
-    if _wait_for_positions(case) is not None:
+    if _wait_for_positions(case) is not None or not case.leaves_out:
         return None
-    clean = lease.release is not None and lease.release.clean
-    if lease.sync is not None or lease.volume not in case.missing or not away or not (case.cold or clean):
-        return None
-    needed = int(away[-1].rpartition("-")[2]) + 1
-    reason = f"the volume of {away[-1]} may have more WAL than ours, and replicas {case.replicas:g} leaves it out"
+    last = case.without_pods[-1]
+    needed = int(last.rpartition("-")[2]) + 1
+    reason = f"the volume of {last} may have more WAL than ours, and replicas {case.replicas:g} leaves it out"
     return Verdict(False, f"{reason}: set replicas to at least {needed}", blocked=Block.REPLICAS)
 
 
@@ -372,7 +381,7 @@ def rule_4f(case: Case) -> Verdict | None:
             return Verdict(False, f"{successor} is the chosen successor")
     rank, names = rank_of(case)
     rank_wait = _rank_wait(rank, case.cold, lease, case.ttl, me.position < case.best)
-    if rank and (case.waited < rank_wait or min(case.unblocked_for, case.reported_for) < rank * RANK_STEP_S):
+    if rank and (min(case.waited, case.included_for) < rank_wait or min(case.unblocked_for, case.reported_for) < rank * RANK_STEP_S):
         return Verdict(False, f"rank {rank} of {names}: a better candidate goes first")
     return None
 

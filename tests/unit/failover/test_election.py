@@ -295,6 +295,58 @@ def test_a_left_out_volume_blocks_from_the_moment_when_positions_are_no_longer_w
         assert (verdict.claim, words in verdict.reason) == (False, True), verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("clean", "included_for", "words"),
+    [
+        (False, 0.0, "0.0 of 30 s"),
+        (False, 29.9, "29.9 of 30 s"),
+        (False, 30.1, "best of 1"),
+        (True, 30.1, "for another 270 s"),
+        (True, 300.1, "best of 1"),
+    ],
+)
+def test_a_volume_that_is_no_longer_left_out_has_time_to_come_back(clean: bool, included_for: float, words: str) -> None:
+    """Rule 4H: its pod is created only when the number of replicas is put back, however long ago the Lease became free."""
+    lease = replace(CLEAN if clean else LEASE, holder=Holder("pg-2", "u2"), volume="v2", eligible=LEASE.eligible[:1])
+    if lease.release is not None:
+        lease = replace(lease, release=replace(lease.release, successor=None))
+    verdict = judge(
+        me(1, 99),
+        lease,
+        "50",
+        (pod(1, 99),),
+        age=900.0,
+        ttl=6.0,
+        waited=894.0,
+        reported_for=894.0,
+        cold=True,
+        max_lag=60,
+        hold=300.0,
+        replicas=3,
+        included_for=included_for,
+    )
+    assert (verdict.claim, verdict.leaves_out, words in verdict.reason) == (words == "best of 1", False, True), verdict.reason
+
+
+def test_a_verdict_says_while_a_volume_is_left_out_also_during_the_wait_for_positions() -> None:
+    left_out = replace(LEASE, holder=Holder("pg-2", "u2"), volume="v2")
+    for waited in (1.0, 60.0):
+        verdict = judge(
+            me(1, 100),
+            left_out,
+            "50",
+            (pod(1, 100),),
+            age=90.0,
+            ttl=6.0,
+            waited=waited,
+            reported_for=waited,
+            cold=True,
+            max_lag=60,
+            replicas=2,
+        )
+        assert (verdict.claim, verdict.leaves_out) == (False, True), verdict.reason
+
+
 @pytest.mark.parametrize(("unblocked_for", "claims"), [(0.9, False), (1.1, True)])
 def test_rank_counts_from_the_end_of_what_kept_all_from_claiming(unblocked_for: float, claims: bool) -> None:
     def asked(who: Candidate) -> bool:

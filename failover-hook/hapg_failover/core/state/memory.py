@@ -283,16 +283,18 @@ class SyncState:
 class Telling:
     """What people have been told. told: lasting problems, as the reason of their Event and when it was last recorded; answered: operator
     requests that were answered, verbatim, and when. blocked: why waiting won't let us claim a free Lease; blocked_at: when that was last
-    the case. refused: why the configuration is refused, as in the last Event; refused_told: when that Event was recorded; refused_shown:
-    when our pod was last made to show it. apart: that we don't stream, and why. uncreated: why the first
-    server could not be made; uncreated_shown: when our pod was last made to show it. not_upgraded: why data of another major is not
-    upgraded; not_upgraded_shown: when our pod was last made to show it.
+    the case; left_out_at: when the number of replicas last left out a volume that may have more WAL (rule 4H). refused: why the
+    configuration is refused, as in the last Event; refused_told: when that Event was recorded; refused_shown: when our pod was last made
+    to show it. apart: that we don't stream, and why. uncreated: why the first server could not be made; uncreated_shown: when our pod
+    was last made to show it. not_upgraded: why data of another major is not upgraded; not_upgraded_shown: when our pod was last made to
+    show it.
     """
 
     told: tuple[tuple[str, float], ...] = ()
     answered: tuple[tuple[str, float], ...] = ()
     blocked: Block | None = None
     blocked_at: float = -1e9
+    left_out_at: float = -1e9
     refused: str = ""
     refused_told: float = 0.0
     refused_shown: float = -1e9
