@@ -13,11 +13,13 @@ import pytest
 from tests.simulation import (
     mutants,
     mutants_extensions,
+    mutants_first,
     mutants_restore,
     mutants_servers,
     mutants_sync,
     scenarios,
     scenarios_extensions,
+    scenarios_first,
     scenarios_restore,
     scenarios_servers,
     scenarios_starved,
@@ -827,6 +829,12 @@ PARTS = (
     ),
     Part(
         "6",
+        "the timeline of a restored server is reserved when its pod releases the Lease",
+        mutants_first.restored_timelines_are_unreserved,
+        Simulated(scenarios_first.restored, nobody_writes),
+    ),
+    Part(
+        "6",
         "a replica keeps the term under which it follows or is sealed",
         patches.followed_terms_forgotten,
         Witness(REJOINING + "test_a_term_that_the_supervisor_has_heard_is_kept"),
@@ -857,12 +865,6 @@ PARTS = (
     ),
     Part(
         "4H",
-        "it binds after a clean release, too, while the release runs",
-        patches.volumes_left_out_count_at_cold_starts_only,
-        Witness(UNIT + "test_election.py::test_a_volume_that_the_release_leaves_out", "it lacks what was scaled away"),
-    ),
-    Part(
-        "4H",
         "nor when the wait for a clean release is over",
         mutants_servers.nobody_is_left_out,
         Simulated(scenarios_servers.starts_without_the_best, violated("without the end of a clean release")),
@@ -884,6 +886,12 @@ PARTS = (
         "at a cold start, too",
         mutants_servers.returning_pods_have_no_time,
         Simulated(scenarios_servers.starts_cold_once_none_is_left_out, loses),
+    ),
+    Part(
+        "4H",
+        "it binds after a clean release, too, while the release runs",
+        patches.volumes_left_out_count_at_cold_starts_only,
+        Witness(UNIT + "test_election.py::test_a_volume_that_the_release_leaves_out", "it lacks what was scaled away"),
     ),
     Part(
         "4G",
@@ -1025,6 +1033,12 @@ PARTS = (
     ),
     Part(
         "10",
+        "the primary may have the end of our timeline under the name of a later one",
+        patches.names_between_unknown,
+        Witness(CATCHING_UP + "test_the_end_of_our_timeline_may_have_the_name_of_a_later_one"),
+    ),
+    Part(
+        "10",
         "nothing is taken from the archive beyond the end of our timeline",
         patches.archive_beyond_our_timeline,
         Witness(CATCHING_UP + "test_nothing_is_taken_from_the_archive_beyond_the_end_of_our_timeline"),
@@ -1052,12 +1066,6 @@ PARTS = (
         "what the archive has moved is looked at again",
         patches.moved_by_the_archive_unnoticed,
         Witness(CATCHING_UP + "test_the_end_of_our_wal_is_that_which_the_archive_has_moved"),
-    ),
-    Part(
-        "10",
-        "the primary may have the end of our timeline under the name of a later one",
-        patches.names_between_unknown,
-        Witness(CATCHING_UP + "test_the_end_of_our_timeline_may_have_the_name_of_a_later_one"),
     ),
     Part(
         "13",

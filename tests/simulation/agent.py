@@ -169,6 +169,7 @@ class Agent:
                 grace=int(world.kubelet.GRACE_S),
                 policy=world.policy,
                 backup=world.archives,
+                restores=world.restores,
             )
         return known
 

@@ -19,6 +19,9 @@ STEP_S = 0.1
 COPY_STEPS = 4
 FIRST_LSN = 1000
 CLONE_NAME = "clone.{}"
+RESTORED = ((1, 0), (2, 4000), (5, 9000))
+"""The timelines of a backup and of the server that recovered from it, each with the LSN at which it begins."""
+RESTORED_END = 9500
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ def begin(server: Server, command: str, args: tuple[str, ...], reply: Reply) -> 
             run(server, clone(server, args[0]), replied)
         case "initdb":
             run(server, initdb(server), replied)
+        case "restore":
+            run(server, restore(server), replied)
         case _:
             raise AssertionError(f"not a command: {command}")
 
@@ -210,6 +215,7 @@ def clone(server: Server, host: str) -> Job:
 
 def initdb(server: Server) -> Job:
     """Initialise the first server's data directory."""
+    server.world.invariants.creates(server, restores=False)
     yield server.world.uniform(0.5, 2.0)
     volume = server.volume
     if _fails(server) or volume.wal is not None:
@@ -217,4 +223,20 @@ def initdb(server: Server) -> Job:
     volume.wal = Wal((Branch(server.world.next_serial(), 1, 0),), FIRST_LSN)
     volume.redo = FIRST_LSN
     volume.system_identifier = f"{server.world.next_serial()}"
+    return OK
+
+
+def restore(server: Server) -> Job:
+    """Create the first server's data directory from a backup. It counts once it is renamed; a kill of all processes ends the job."""
+    world, volume, this_run = server.world, server.volume, server.run
+    world.invariants.creates(server, restores=True)
+    for _ in range(COPY_STEPS):
+        yield world.uniform(3.0, 12.0) / COPY_STEPS
+        if server.run != this_run:
+            return Answer("error", "it was killed")
+    if _fails(server) or world.disk_hung[server.member]:
+        return Answer("error", "recovery failed")
+    branches = tuple(Branch(world.next_serial(), timeline, start) for timeline, start in RESTORED)
+    volume.wal, volume.redo, volume.system_identifier = Wal(branches, RESTORED_END), RESTORED_END, "restored"
+    world.invariants.timelines |= {timeline for timeline, _ in RESTORED}
     return OK

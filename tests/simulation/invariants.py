@@ -48,6 +48,7 @@ class Invariants:
         self.latest: Wal | None = None
         self.began = 0.0
         self.wrote_for = 0.0
+        self.creations = 0
 
     def check(self) -> None:
         """Check the rules that hold at every instant."""
@@ -201,6 +202,14 @@ class Invariants:
         if server.state == "primary" and not server.writable and server.redo.moves and holds and in_time:
             left = server.redo.left
             self.world.violation(f"member {agent.member} killed its server's recovery, which moved, {left} bytes before its end")
+
+    def creates(self, server: Server, *, restores: bool) -> None:
+        """A first server's directory is begun: by the way that is configured, on ordinal 0, while no volume has data."""
+        world = self.world
+        self.creations += 1
+        having = [member for member, volume in enumerate(world.volumes) if volume.wal is not None]
+        if server.member or having or restores != world.restores:
+            world.violation(f"member {server.member} creates a first server by {'restore' if restores else 'initdb'}; {having} have data")
 
     def writing(self, server: Server) -> None:
         """Remember the log of the writable server."""

@@ -45,7 +45,7 @@ class World:
 
     timing: the chart's current values; timings: the values each member has read; redo_rate, stream_rate: bytes/s that a member replays
     or receives; restart_after_crash: as in postgresql.conf; archives: there is an archive, which has every complete segment; kept_from: the
-    LSN before which primaries have removed their WAL.
+    LSN before which primaries have removed their WAL; restores: the first server is restored from a backup.
     """
 
     restart_after_crash = False
@@ -57,6 +57,7 @@ class World:
         *,
         max_lag: int = 10_000,
         fresh: bool = False,
+        restores: bool = False,
         policy: Policy = ASYNCHRONOUS,
     ) -> None:
         """fresh: empty volumes and no Lease; otherwise a primary and its replicas already run. policy: the replication policy."""
@@ -69,6 +70,7 @@ class World:
         self.max_lag = max_lag
         self.policy = policy
         self.standby_mode = "hot"
+        self.restores = restores
         members = range(replicas)
         self.clocks = [Clock(self.engine, self.uniform(1.0, 1.0 + self.timing.clock_ratio), self.uniform(5.0, 5000.0)) for _ in members]
         self.uids = [f"uid-{m}-0" for m in members]
