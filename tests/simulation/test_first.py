@@ -53,6 +53,7 @@ def test_a_restore_that_fails_is_tried_again_and_says_so(seed: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", HOW)
 def test_a_restore_interrupted_at_many_points_ends_well(how: str) -> None:
     """At every 40th call of any agent; with HYPOTHESIS_PROFILE=nightly at every one."""

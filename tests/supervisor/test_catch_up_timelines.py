@@ -144,6 +144,7 @@ def test_across_a_failover_the_archive_has_our_timeline_and_the_primary_what_fol
     wait_for(lambda: rows(three.away.container) == {"before": 2, "meanwhile": 12, "after": 2}, "it has what the primary has")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("segments", [12, 0], ids=["the fork lies ahead", "the fork is in its last segment"])
 def test_a_primary_without_the_end_of_our_timeline_is_cloned_though_the_archive_has_one(three: Three, segments: int) -> None:
     """The archive also has another end of that timeline, which the lost primary wrote alone."""
@@ -177,6 +178,7 @@ def _takes_over(three: Three, back: Pod, primary: Pod, label: str) -> None:
     three.release.wait(lambda: back.writes, "the former primary is promoted again")
 
 
+@pytest.mark.thorough
 def test_across_two_failovers_the_primary_has_what_follows_too(three: Three) -> None:
     three.leaves(12)
     three.fails_over()
@@ -189,6 +191,7 @@ def test_across_two_failovers_the_primary_has_what_follows_too(three: Three) -> 
     wait_for(lambda: rows(three.away.container) == expected, "it has what the primary has")
 
 
+@pytest.mark.thorough
 def test_a_primary_that_has_the_end_of_our_timeline_under_the_name_of_the_next_one_is_followed(three: Three) -> None:
     """A server renames the segment in which it was promoted, and is promoted once more later on."""
     three.leaves(0)
