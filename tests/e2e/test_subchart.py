@@ -59,6 +59,6 @@ def test_a_subchart_that_is_left_out_and_taken_back_has_its_data(releases: tuple
     orders.namespace.helm("upgrade", "shop", str(app), "--set", "orders.enabled=false")
     orders.wait("the pods are gone", lambda: not orders.pods(), STOP_SECONDS)
     assert {pod.uid for pod in ledger.pods()} == untouched
-    orders.namespace.helm("upgrade", "shop", str(app))
+    orders.namespace.helm("upgrade", "shop", str(app), "--set", "orders.enabled=true")  # without any value Helm keeps the last ones
     orders.wait_serving()
     assert orders.ask_inside("SELECT number FROM kept") == "1"
