@@ -52,13 +52,12 @@ def strict(node: Schema) -> Schema:
 
 
 def without_defaults(node: Schema) -> Schema:
-    """Return `node` without the keys that are required only because they have a default: where Helm drops a null, it is filled in."""
+    """Return the strict `node` with keys that have a default not required: where Helm drops a null, the templates fill it in."""
     if "null" in node.get("type", ()) or "properties" not in node:
         return node
-    return {
-        **{key: value for key, value in node.items() if key != "required"},
-        "properties": {name: without_defaults(child) for name, child in node["properties"].items()},
-    }
+    out = {**node, "properties": {name: without_defaults(child) for name, child in node["properties"].items()}}
+    out["required"] = [name for name in node.get("required", ()) if not _needed(node["properties"].get(name, {}))]
+    return out if out["required"] else {key: value for key, value in out.items() if key != "required"}
 
 
 def text(node: Schema, title: str) -> str:

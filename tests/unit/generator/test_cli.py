@@ -246,6 +246,15 @@ def test_the_schemas_are_valid_and_printed(which: str, capsys: pytest.CaptureFix
     assert not {"unit", "complaint", "unsupported"} & set(_keywords(schema))
 
 
+def test_the_printed_schema_of_a_spec_requires_what_a_spec_must_have(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "spec"]) == 0
+    printed = jsonschema.Draft7Validator(json.loads(capsys.readouterr().out))
+    document = yaml.safe_load(WARM)
+    for section, key in (("metadata", "name"), ("spec", "version")):
+        lacking = {**document, section: {name: value for name, value in document[section].items() if name != key}}
+        assert [error.message for error in printed.iter_errors(lacking)] == [f"'{key}' is a required property"]
+
+
 def _keywords(node: object) -> list[str]:
     if isinstance(node, list):
         return [key for item in node for key in _keywords(item)]
