@@ -3,7 +3,7 @@ Helm removes a value that a values file sets to null, or leaves empty, and an up
 Both mean the default. The values are one object for all templates, so the first one that is rendered does this.
 */}}
 {{- define "ha-postgres-13.0.0.defaults" -}}
-{{- range $path, $default := .Files.Get "files/defaults.yaml" | fromYaml -}}
+{{- range $path, $default := .Files.Get "files/defaults.json" | fromJson -}}
 {{- $node := $.Values -}}
 {{- $keys := splitList "." $path -}}
 {{- range initial $keys -}}

@@ -190,6 +190,11 @@ class Case:
         counts = self.cold or (lease.release is not None and lease.release.clean)
         return lease.sync is None and counts and lease.volume in self.missing and bool(self.without_pods)
 
+    @property
+    def waited_with_all(self) -> float:
+        """For how many seconds the Lease has been free while no volume that may have more WAL was left out."""
+        return min(self.waited, self.included_for)
+
     @cached_property
     def has_clean_end(self) -> bool:
         """We have all the WAL that the last holder had when it was shut down."""
@@ -350,7 +355,7 @@ def _on_older_timeline(case: Case) -> Verdict | None:
 
 def rule_4g(case: Case) -> Verdict | None:
     """Without a write quorum, after a clean release: I have all the WAL, or the pod that has it has been waited for."""
-    me, lease, waited = case.me, case.lease, min(case.waited, case.included_for)
+    me, lease, waited = case.me, case.lease, case.waited_with_all
     if lease.sync is not None or lease.release is None or not lease.release.clean or case.has_clean_end or waited >= case.hold:
         return None
     end = lease.release.position or case.best
@@ -381,7 +386,7 @@ def rule_4f(case: Case) -> Verdict | None:
             return Verdict(False, f"{successor} is the chosen successor")
     rank, names = rank_of(case)
     rank_wait = _rank_wait(rank, case.cold, lease, case.ttl, me.position < case.best)
-    if rank and (min(case.waited, case.included_for) < rank_wait or min(case.unblocked_for, case.reported_for) < rank * RANK_STEP_S):
+    if rank and (case.waited_with_all < rank_wait or min(case.unblocked_for, case.reported_for) < rank * RANK_STEP_S):
         return Verdict(False, f"rank {rank} of {names}: a better candidate goes first")
     return None
 

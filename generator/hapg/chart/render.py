@@ -10,9 +10,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 import jinja2
-import yaml
 
-from hapg import yamlio
 from hapg.chart import fixed_settings, values
 from hapg.spec import restrictions, schema
 from hapg.spec.parameter_contexts import PRESET, RESTART, contexts
@@ -57,7 +55,7 @@ def from_source(name: str, profile: ChartProfile, source: schema.Schema) -> dict
     for script in ("import.sh", "logical.sh"):
         files[f"files/{script}"] = resources.files("hapg.chart").joinpath("scripts", script).read_bytes()
     files["files/parameters.yaml"] = _parameters(profile.major)
-    files["files/defaults.yaml"] = _defaults(source)
+    files["files/defaults.json"] = (json.dumps(values.filled(source), indent=2, ensure_ascii=False) + "\n").encode()
     return dict(sorted(files.items()))
 
 
@@ -71,12 +69,6 @@ def _head(path: str, prefix: object) -> str:
     """Return the first line of a template that is rendered by itself: whatever Helm renders first fills in the defaults."""
     rendered = path.startswith("templates/") and not path.endswith(".tpl")
     return f'{{{{- include "{prefix}.defaults" . -}}}}\n' if rendered else ""
-
-
-def _defaults(source: schema.Schema) -> bytes:
-    """Return files/defaults.yaml: the defaults that are filled in where a values file has null, by dotted path."""
-    head = "# The defaults, for values that are missing or null.\n"
-    return (head + yaml.dump(values.filled(source), Dumper=yamlio.Dumper, sort_keys=False, allow_unicode=True)).encode()
 
 
 def _images(source: schema.Schema) -> list[dict[str, str]]:

@@ -67,7 +67,7 @@ def as_yaml(schema: Schema) -> str:
 
 
 def filled(schema: Schema) -> dict[str, Any]:
-    """Return the defaults by dotted path, except where null means something else than the default, or may."""
+    """Return the defaults that stand in for a missing value or null, by dotted path: all but those where null has a meaning of its own."""
     return dict(_filled(schema, ""))
 
 
@@ -128,6 +128,6 @@ def _filled(node: Schema, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _filled(child, f"{prefix}{name}.")
 
 
-def _set(node: Schema) -> Iterator[tuple[str, Schema]]:
-    """Yield the properties that values.yaml has."""
-    yield from ((name, child) for name, child in node["properties"].items() if not child.get("unset"))
+def _set(node: Schema) -> list[tuple[str, Schema]]:
+    """Return the properties that values.yaml has."""
+    return [(name, child) for name, child in node["properties"].items() if not child.get("unset")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -209,6 +210,15 @@ def test_a_claimer_waits_for_the_longer_ttl() -> None:
     assert verdict.reason == "pg-0 holds the Lease, last changed 8.0 s ago"
 
 
+LEFT_OUT = replace(LEASE, holder=Holder("pg-2", "u2"), volume="v2")
+"""Lost by the pod with the highest ordinal, which fewer replicas leave out."""
+judged = partial(judge, version="50", ttl=6.0, max_lag=60)
+
+
+def without_successor(lease: LeaseState) -> LeaseState:
+    return lease if lease.release is None else replace(lease, release=replace(lease.release, successor=None))
+
+
 @pytest.mark.parametrize(
     ("why", "lease", "who", "pods", "replicas", "cold", "claims", "words"),
     [
@@ -225,7 +235,7 @@ def test_a_claimer_waits_for_the_longer_ttl() -> None:
         ("the last leader's volume is left out", LEASE, 1, BOTH, 3, True, True, "best of 2"),
         (
             "a dormant release with fewer replicas",
-            replace(LEASE, holder=Holder("pg-2", "u2"), volume="v2"),
+            LEFT_OUT,
             1,
             (pod(1, 100),),
             2,
@@ -255,20 +265,15 @@ def test_a_volume_that_the_release_leaves_out(
     why: str, lease: LeaseState, who: int, pods: tuple[Pod, ...], replicas: int, cold: bool, claims: bool, words: str
 ) -> None:
     """Rule 4H: a dormant release that is installed with fewer replicas never starts from a volume that may be stale."""
-    if lease.release is not None:
-        lease = replace(lease, release=replace(lease.release, successor=None))
     [candidate] = [me(who, each.report.position.lsn) for each in pods if each.ordinal == who and each.report and each.report.position]
-    verdict = judge(
+    verdict = judged(
         candidate,
-        lease,
-        "50",
-        pods,
+        without_successor(lease),
+        pods=pods,
         age=90.0,
-        ttl=6.0,
         waited=84.0,
         reported_for=84.0,
         cold=cold,
-        max_lag=60,
         hold=300.0,
         replicas=replicas,
     )
@@ -277,19 +282,15 @@ def test_a_volume_that_the_release_leaves_out(
 
 def test_a_left_out_volume_blocks_from_the_moment_when_positions_are_no_longer_waited_for() -> None:
     """Rules 4D and 4H agree on when that is: the report counts, not the age of the Lease."""
-    left_out = replace(LEASE, holder=Holder("pg-2", "u2"), volume="v2")
     for reported_for, words in ((29.9, "29.9 of 30 s"), (30.1, "at least 3")):
-        verdict = judge(
+        verdict = judged(
             me(1, 100),
-            left_out,
-            "50",
-            (pod(1, 100),),
+            LEFT_OUT,
+            pods=(pod(1, 100),),
             age=36.0,
-            ttl=6.0,
             waited=29.9,
             reported_for=reported_for,
             cold=True,
-            max_lag=60,
             replicas=1,
         )
         assert (verdict.claim, words in verdict.reason) == (False, True), verdict.reason
@@ -308,19 +309,14 @@ def test_a_left_out_volume_blocks_from_the_moment_when_positions_are_no_longer_w
 def test_a_volume_that_is_no_longer_left_out_has_time_to_come_back(clean: bool, included_for: float, words: str) -> None:
     """Rule 4H: its pod is created only when the number of replicas is put back, however long ago the Lease became free."""
     lease = replace(CLEAN if clean else LEASE, holder=Holder("pg-2", "u2"), volume="v2", eligible=LEASE.eligible[:1])
-    if lease.release is not None:
-        lease = replace(lease, release=replace(lease.release, successor=None))
-    verdict = judge(
+    verdict = judged(
         me(1, 99),
-        lease,
-        "50",
-        (pod(1, 99),),
+        without_successor(lease),
+        pods=(pod(1, 99),),
         age=900.0,
-        ttl=6.0,
         waited=894.0,
         reported_for=894.0,
         cold=True,
-        max_lag=60,
         hold=300.0,
         replicas=3,
         included_for=included_for,
@@ -329,19 +325,15 @@ def test_a_volume_that_is_no_longer_left_out_has_time_to_come_back(clean: bool, 
 
 
 def test_a_verdict_says_while_a_volume_is_left_out_also_during_the_wait_for_positions() -> None:
-    left_out = replace(LEASE, holder=Holder("pg-2", "u2"), volume="v2")
     for waited in (1.0, 60.0):
-        verdict = judge(
+        verdict = judged(
             me(1, 100),
-            left_out,
-            "50",
-            (pod(1, 100),),
+            LEFT_OUT,
+            pods=(pod(1, 100),),
             age=90.0,
-            ttl=6.0,
             waited=waited,
             reported_for=waited,
             cold=True,
-            max_lag=60,
             replicas=2,
         )
         assert (verdict.claim, verdict.leaves_out) == (False, True), verdict.reason
