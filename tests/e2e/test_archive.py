@@ -14,6 +14,7 @@ import pytest
 from tests.cluster import chosen, storage
 from tests.cluster.fixtures import Cluster
 from tests.cluster.paths import REPOSITORY
+from tests.e2e import printed
 from tests.robustness import client, programs
 from tests.robustness.release import CHART, NAME, Release
 
@@ -23,8 +24,9 @@ VALUES = REPOSITORY / "values-examples" / "archived.yaml"
 CLAIM = f"{NAME}-archive"
 SEGMENTS_UNTIL_LOSS = 3
 ARCHIVE_SECONDS = 60.0
-RESTORED = "restored"
 BACK_UP = "pg_basebackup --checkpoint fast -D /data/pgdata"
+SOCKET = "/var/run/postgresql"
+"""Where a server listens that is started without the release's settings."""
 SETTINGS = "-c restore_command='cp /archive/%f %p' -c hot_standby=off -c listen_addresses= -c unix_socket_directories=/data"
 RESTORE = f'cd /data && touch pgdata/recovery.signal && pg_ctl start -D pgdata --wait --log log -o "{SETTINGS}"'
 
@@ -58,24 +60,28 @@ def archived(cluster: Cluster) -> Iterator[Archived]:
         release.uninstall()
 
 
-def restored(release: Release) -> dict[str, Any]:
-    """A pod for another server: a client with its own volume and read access to the archive."""
-    pod: dict[str, Any] = client.manifest(RESTORED, release.client.node, release.name, release.namespace.name, release.image("postgres"))
+def beside(release: Release, name: str, socket: str) -> client.Client:
+    """Start a pod for another server, which has its own volume and read access to the archive, and wait for it.
+
+    socket: the directory of the server's socket.
+    """
+    node, namespace = release.client.node, release.namespace
+    pod: dict[str, Any] = client.manifest(name, node, release.name, namespace.name, release.image("postgres"))
     archive = {"name": "archive", "persistentVolumeClaim": {"claimName": CLAIM, "readOnly": True}}
     pod["spec"]["volumes"] = [archive, {"name": "data", "emptyDir": {}}]
     pod["spec"]["securityContext"]["fsGroup"] = 999
     mounts = [{"name": "archive", "mountPath": "/archive"}, {"name": "data", "mountPath": "/data"}]
     pod["spec"]["containers"][0]["volumeMounts"] = mounts
-    return pod
+    namespace.apply(pod)
+    namespace.kubectl("wait", "--for=condition=Ready", "--timeout=60s", f"pod/{name}")
+    return client.Client(namespace, name, node, socket)
 
 
 def test_a_server_is_restored_from_the_archive_after_a_failover(archived: Archived) -> None:
     """The primary is lost with unarchived segments, which its standbys have archived."""
     release, namespace = archived.release, archived.release.namespace
     sql = release.client.sql
-    namespace.apply(restored(release))
-    namespace.kubectl("wait", "--for=condition=Ready", "--timeout=60s", f"pod/{RESTORED}")
-    other = client.Client(namespace, RESTORED, release.client.node, "/data")
+    other = beside(release, "restored", "/data")
     sql("CREATE TABLE kept (number int)")
     namespace.kubectl(*other.command("bash", "-c", BACK_UP))
 
@@ -105,6 +111,24 @@ def test_a_server_is_restored_from_the_archive_after_a_failover(archived: Archiv
     assert other.sql("SELECT pg_is_in_recovery(), max(number), count(*) FROM kept") == [
         ["f", str(SEGMENTS_UNTIL_LOSS), str(SEGMENTS_UNTIL_LOSS + 1)]
     ]
+
+
+@pytest.mark.pages
+@pytest.mark.thorough
+def test_the_commands_of_the_page_restore_a_server_to_a_time(archived: Archived) -> None:
+    signal, start = printed.commands("### An archive command of your own")
+    release, namespace, sql = archived.release, archived.release.namespace, archived.release.client.sql
+    other = beside(release, "timely", SOCKET)
+    namespace.kubectl(*other.command("bash", "-c", BACK_UP))
+    sql("CREATE TABLE precious AS SELECT 1 AS number")
+    [[moment]] = sql("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00'")
+    sql("DROP TABLE precious")
+    last = archived.switch()
+    release.wait("it is archived", lambda: last in archived.holds(), ARCHIVE_SECONDS)
+    start = printed.in_other_words(start, {"2026-11-24 10:00:00+00": moment})
+    namespace.kubectl(*other.command("bash", "-c", f"cd /data && {signal} && {start} >log 2>&1"))
+    release.wait("the archive is replayed up to then", lambda: other.try_psql("SELECT 1").code == 0, ARCHIVE_SECONDS)
+    assert other.sql("SELECT pg_is_in_recovery(), number FROM precious") == [["f", "1"]]
 
 
 def test_what_is_archived_is_the_pods_alone(archived: Archived) -> None:

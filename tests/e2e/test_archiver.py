@@ -88,8 +88,10 @@ class Archived:
         namespace.apply(self.store.credentials(CREDENTIALS, self.authority.certificate, secret_key=secret_key), cipher)
 
     def values(self) -> dict[str, Any]:
-        """The values of the release: a backup is due once a year only, so that the tests decide when one is taken."""
-        archiver = {**self.store.archiver(FOLDER, CREDENTIALS), "cipherSecretName": CIPHER}
+        """The values of the release: the archiver is the page's, and a backup is due once a year only, so that the tests decide when one is
+        taken.
+        """
+        archiver = printed.values("## Archive", {"minio.storage:9000": self.store.endpoint})["archiver"] | {"path": FOLDER}
         return {"archiver": archiver, "backup": {"schedules": {"full": "0 0 1 1 *"}, "verify": {"schedule": "0 0 1 1 *", "query": QUERY}}}
 
 
@@ -180,13 +182,22 @@ def archived(store: tuple[ObjectStore, Authority], tmp_path_factory: pytest.Temp
     server, authority = store
     folder = tmp_path_factory.mktemp("archiver")
     with programs.namespace("e2e-archiver") as namespace:
-        made = Archived(Release(namespace), server, authority, folder, secrets.token_hex(16))
-        made.secrets(namespace)
+        made = Archived(Release(namespace), server, authority, folder, follow_archive(namespace, server, authority, folder))
         (folder / "values.yaml").write_text(yaml.safe_dump(made.values()))
         made.release.install(CHART, "--values", str(VALUES), "--values", str(folder / "values.yaml"))
         made.release.settle()
         made.release.client.sql(TABLE)
         yield made
+
+
+def follow_archive(namespace: Namespace, store: ObjectStore, authority: Authority, folder: Path) -> str:
+    """Create the archiver's Secrets by the commands of the page; return the pass that they have made."""
+    (folder / "ca.crt").write_text(authority.certificate)
+    keys = {"AWS_ACCESS_KEY_ID": store.access_key, "AWS_SECRET_ACCESS_KEY": store.secret_key}
+    names = {"NS": namespace.name, "ca.crt": str(folder / "ca.crt"), **{f"{name}=…": f"{name}={key}" for name, key in keys.items()}}
+    for line in printed.commands("## Archive"):
+        printed.run(line, names)
+    return base64.b64decode(namespace.get("secret", CIPHER)["data"]["CIPHER_PASS"]).decode()
 
 
 @contextmanager
@@ -281,12 +292,12 @@ def test_the_documented_rights_are_enough_for_backup_and_restore(archived: Archi
     assert yaml.safe_load(programs.run(str(HAPG), "restore", release.name, *options))["restore"]["enabled"] is True
 
 
+@pytest.mark.pages
 @pytest.mark.thorough
 def test_the_commands_of_the_page_do_what_they_say(archived: Archived) -> None:
     release, namespace = archived.release, archived.release.namespace
-    for line in printed.commands("operations.md", "## Backup"):
-        done = printed.follow(line, {"NAME": release.name, "NS": namespace.name})
-        assert done.code == 0, f"{line}\n{done.text}"
+    for line in printed.commands("## Backup"):
+        printed.run(line, printed.names(release))
     namespace.kubectl("wait", "--for=condition=complete", f"--timeout={BACKUP_SECONDS:.0f}s", "job/once", limit=BACKUP_SECONDS + 10)
 
 
@@ -446,6 +457,26 @@ def test_a_release_restored_to_just_before_has_the_table(archived: Archived) -> 
     with restored(archived, "--time", archived.moment) as copy:
         assert copy.ask(CHECKSUM) == archived.checksum
         assert copy.ask("SELECT count(*) FROM appends WHERE writer = 'later'") == [["0"]]
+
+
+@pytest.mark.pages
+@pytest.mark.thorough
+def test_the_commands_of_the_page_restore_into_a_release_beside_it(archived: Archived) -> None:
+    """my-values.yaml is the source's, with its name."""
+    assert archived.moment, "an earlier test has failed"
+    restore, install = printed.commands("## Restore")
+    release, new = archived.release, archived.folder / "new.yaml"
+    copy = Release(release.namespace, name=RESTORED, replicas=RESTORED_REPLICAS)
+    values = printed.my_values(archived.folder, replicas=copy.replicas)
+    files = {"new.yaml": str(new), "my-values.yaml": str(values)}
+    names = printed.names(release) | files | {"NEW": copy.name, "2026-12-01 10:00:00+00": archived.moment}
+    printed.run(restore, names)
+    printed.run(install, names)
+    try:
+        copy.wait_serving(RESTORE_SECONDS)
+        assert [copy.ask_inside(CHECKSUM).split("|")] == archived.checksum
+    finally:
+        copy.uninstall()
 
 
 @pytest.mark.thorough

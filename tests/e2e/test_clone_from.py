@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cluster.fixtures import Cluster
+from tests.e2e import printed
 from tests.robustness.release import CHART, FAILOVER_SECONDS, VALUES, Release
 from tests.robustness.stock import installed
 
@@ -71,3 +73,19 @@ def test_the_clone_is_a_release_of_its_own(source: Release, copied: Release) -> 
     copied.ask_inside("INSERT INTO kept VALUES (0, 'of the copy')")
     assert source.ask_inside("SELECT count(*) FROM kept WHERE number = 0") == "0"
     assert source.status()["writable"]
+
+
+@pytest.mark.pages
+@pytest.mark.thorough
+def test_the_command_of_the_page_clones_a_release_beside_it(source: Release, tmp_path: Path) -> None:
+    """my-values.yaml is the source's, with its name."""
+    [install] = printed.commands("## Clone a live release")
+    copy = Release(source.namespace, name="again", replicas=2)
+    values = printed.my_values(tmp_path, replicas=copy.replicas)
+    printed.run(install, printed.names(source) | {"NEW": copy.name, "my-values.yaml": str(values)})
+    try:
+        copy.wait_serving(CLONE_SECONDS)
+        assert copy.ask_inside(CHECKSUM) == source.ask_inside(CHECKSUM)
+        copy.wait("Event Cloned", lambda: f"{copy.name}-0" in copy.latest("Cloned"), EVENT_SECONDS)
+    finally:
+        copy.uninstall()

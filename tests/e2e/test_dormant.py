@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.cluster.paths import REPOSITORY
+from tests.e2e import printed
 from tests.robustness import programs
 from tests.robustness.failpoint import acts
 from tests.robustness.programs import HAPG, Done, Namespace
@@ -223,8 +226,9 @@ def deployed(release: Release) -> bool:
 
 
 @BOTH
-def test_a_protected_release_is_not_uninstalled(release: Release, program: str) -> None:
-    release.upgrade("--set", "doNotPause=true")
+def test_a_protected_release_is_not_uninstalled(release: Release, program: str, tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(printed.values("### Protect")), encoding="utf-8")
+    release.upgrade("--values", str(tmp_path / "values.yaml"))
     release.wait_full_strength()
     before = identities(release.pods())
     refused = release.namespace.try_helm("uninstall", release.name, program=program)
@@ -236,9 +240,11 @@ def test_a_protected_release_is_not_uninstalled(release: Release, program: str) 
     release.upgrade("--set", "doNotPause=false")
 
 
+@pytest.mark.pages
 @pytest.mark.thorough
 def test_an_administrators_policy_protects_from_kubectl_too(release: Release) -> None:
-    """The policy is the cluster's, so it is removed at once; it concerns namespaces with its label alone."""
+    """By the commands of the page. The policy is the cluster's, so it is removed at once; it concerns namespaces with its label alone."""
+    apply, label = printed.commands("### Protect")
     if not chosen.takes_images():
         pytest.skip("the policy is the cluster's, which is somebody else's")
     release.wait_full_strength()
@@ -253,10 +259,10 @@ def test_an_administrators_policy_protects_from_kubectl_too(release: Release) ->
     def allowed(name: str) -> bool:
         return delete(name, "--dry-run=server").code == 0
 
-    release.namespace.kubectl("apply", "--filename", str(POLICY))
+    printed.run(apply, printed.names(release))
     try:
         assert allowed("lease/ha-postgres"), "the namespace has no label"
-        release.namespace.kubectl("label", "namespace", release.namespace.name, "ha-postgres/protected=true")
+        printed.run(label, printed.names(release))
         for name in GUARDED:
             release.wait(f"the deletion of {name} is refused", lambda name=name: denied(name), 60)  # type: ignore[misc]
             assert delete(name).code != 0

@@ -4,15 +4,16 @@ in order.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.cluster.paths import REPOSITORY
+from tests.e2e import printed
 from tests.robustness import programs
 from tests.robustness.release import CHART, VALUES, Release
 
@@ -56,7 +57,9 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def write(values: Path) -> None:
-    values.write_text(f"import: {{from: {{host: {OLD}, secretName: {LOGIN}}}}}\n", encoding="utf-8")
+    """Write the page's values, with this source and its database."""
+    found = printed.values("## Import from another PostgreSQL", {"old.example.org": OLD, "app": "shop"})
+    values.write_text(yaml.safe_dump(found), encoding="utf-8")
 
 
 def secret(old: Release, password: str) -> None:
@@ -81,10 +84,15 @@ def test_a_wrong_password_is_told(both: tuple[Release, Release]) -> None:
     new.wait("the status says why", lambda: 'password authentication failed for user "postgres"' in imported(new), IMPORT_SECONDS)
 
 
+@pytest.mark.pages
 def test_the_import_goes_on_once_the_secret_is_right(both: tuple[Release, Release]) -> None:
+    """The page's command makes it, from a Secret as Bitnami's chart has it."""
+    [make] = printed.commands("### From Bitnami's chart and from CloudNativePG")
     old, new = both
-    found = old.namespace.get("secret", f"{OLD}-auth")["data"]["POSTGRES_PASSWORD"]
-    secret(old, base64.b64decode(found).decode())
+    data = {"postgres-password": old.namespace.get("secret", f"{OLD}-auth")["data"]["POSTGRES_PASSWORD"]}
+    old.namespace.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"{OLD}-postgresql"}, "data": data})
+    old.namespace.kubectl("delete", "secret", LOGIN)
+    printed.run(make, {"NS": old.namespace.name, "RELEASE": OLD})
     new.namespace.kubectl("annotate", "pods", "--selector", f"ha-postgres/import={new.name}", "--overwrite", "tests/looked=1")
     new.wait("the import is done", lambda: imported(new) == "done", IMPORT_SECONDS)
     assert new.ask_inside(CHECKSUM, "shop") == old.ask_inside(CHECKSUM, "shop")
@@ -93,10 +101,11 @@ def test_the_import_goes_on_once_the_secret_is_right(both: tuple[Release, Releas
 
 
 def test_another_job_leaves_it_alone(both: tuple[Release, Release]) -> None:
+    """Also one that is to copy all databases."""
     _, new = both
     new.ask_inside("INSERT INTO orders VALUES (0, 'new')", "shop")
     before = job_pods(new)
-    new.upgrade("--set", "import.jobs=1")
+    new.upgrade("--set-json", "import.jobs=1,import.databases=[]")
     new.wait(
         "the new Job is done",
         lambda: "Succeeded" in {phase for name, phase in job_pods(new).items() if name not in before},

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cluster.fixtures import Cluster
+from tests.e2e import printed
 from tests.robustness import programs
 from tests.robustness.release import CHART, VALUES, Release
 
@@ -51,7 +53,9 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def write(values: Path) -> None:
-    values.write_text(f"import: {{method: logical, from: {{host: {OLD}, secretName: {LOGIN}}}, databases: [shop]}}\n", encoding="utf-8")
+    """Write the page's values, with this source and its database."""
+    found = printed.values("### Import by logical replication", {"old.example.org": OLD, "app": "shop"})
+    values.write_text(yaml.safe_dump(found), encoding="utf-8")
 
 
 def imported(release: Release) -> str:
@@ -85,9 +89,12 @@ def test_an_import_goes_on_after_a_failover_of_the_release(both: tuple[Release, 
     new.wait("the new primary follows", lambda: old.ask_inside(confirmed) == "t", IMPORT_SECONDS)
 
 
+@pytest.mark.pages
 def test_an_import_is_finished(both: tuple[Release, Release]) -> None:
+    """By the command of the page."""
+    [finish] = printed.commands("### Import by logical replication")
     old, new = both
-    new.upgrade("--set", "import.step=finish")
+    printed.run(finish, printed.names(new))
     new.wait("the import is done", lambda: imported(new) == "done", IMPORT_SECONDS)
     assert new.ask_inside(CHECKSUM, "shop") == old.ask_inside(CHECKSUM, "shop")
     assert new.ask_inside("SELECT nextval('orders_number_seq')", "shop") == "20002"

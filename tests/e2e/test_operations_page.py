@@ -1,7 +1,8 @@
 """docs/operations.md is followed on one release, in its order and words: each printed command is run as it stands there.
 
-The commands for backups are followed in test_archiver.py. Those that force a failover, grow, shrink, restore, clone and import are tried
-elsewhere, with other words.
+The commands that need another release than this one are followed where there is one: archive, backup and restore in test_archiver.py and
+test_archive.py, the others in test_clone_from.py, test_dormant.py, test_import.py, test_import_logical.py, test_page.py, test_resize.py
+and test_switchover.py. tests/unit/test_printed_commands.py holds that none is left out.
 """
 
 from __future__ import annotations
@@ -15,16 +16,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster import chosen
 from tests.cluster.fixtures import Cluster
 from tests.e2e import printed
 from tests.robustness import programs
 from tests.robustness.certificates import Authority
-from tests.robustness.release import VALUES, Release
+from tests.robustness.release import Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.pages, pytest.mark.thorough, pytest.mark.timeout(600)]
 
-PAGE = "operations.md"
 MY_TLS = "my-own-tls"
 STOP_SECONDS = 180.0
 ROLL_SECONDS = 240.0
@@ -38,45 +37,34 @@ class Reader:
     release: Release
     values: Path
 
-    def lines(self, heading: str) -> list[str]:
-        """Return the command lines that are printed below a heading."""
-        return printed.commands(PAGE, heading)
-
     def does(self, line: str) -> str:
         """Run a printed command line, which has to succeed; return its output."""
-        names = {"NAME": self.release.name, "NS": self.release.namespace.name, "my-values.yaml": str(self.values), "MY-TLS": MY_TLS}
-        done = printed.follow(line, names)
-        assert done.code == 0, f"{line}\n{done.text}"
-        return done.out
+        return printed.run(line, printed.names(self.release) | {"my-values.yaml": str(self.values), "MY-TLS": MY_TLS})
 
 
 @pytest.fixture(scope="module")
 def reader(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A reader whose release is installed by the first test."""
-    values = yaml.safe_load(VALUES.read_text(encoding="utf-8"))
-    if chosen.image_options():
-        values["global"] = {"imageRegistry": "localhost"}
-    path = tmp_path_factory.mktemp("reader") / "my-values.yaml"
-    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    values = printed.my_values(tmp_path_factory.mktemp("reader"))
     with programs.namespace("e2e-reader") as namespace:
-        yield Reader(Release(namespace), path)
+        yield Reader(Release(namespace), values)
 
 
 def test_install(reader: Reader) -> None:
-    [install] = reader.lines("## Install")
+    [install] = printed.commands("## Install")
     reader.does(install)
     reader.release.settle()
 
 
 def test_connect(reader: Reader) -> None:
-    [shows_password] = reader.lines("## Connect")
+    [shows_password] = printed.commands("## Connect")
     password = reader.does(shows_password)
     done = reader.release.client.try_psql("SELECT 1", setup=f"export PGPASSWORD='{password}'")
     assert (done.code, len(password) >= 20) == (0, True), done.text
 
 
 def test_change_a_password(reader: Reader) -> None:
-    [patch] = reader.lines("### Change a password")
+    [patch] = printed.commands("### Change a password")
     reader.does(patch)
     reader.release.look_again()
     reader.release.wait("Event RoleChanged", lambda: reader.release.events("reason=RoleChanged"), EVENT_SECONDS)
@@ -87,7 +75,7 @@ def test_change_a_password(reader: Reader) -> None:
 
 
 def test_status(reader: Reader) -> None:
-    human, machine, pods, lease, events, log = map(reader.does, reader.lines("## Status"))
+    human, machine, pods, lease, events, log = map(reader.does, printed.commands("## Status"))
     for pod in reader.release.pods():
         assert pod.name in human
         assert any(line.split()[0] == pod.name and line.split()[-1] == pod.role for line in pods.splitlines()[1:])
@@ -99,7 +87,7 @@ def test_status(reader: Reader) -> None:
 
 
 def test_switchover(reader: Reader) -> None:
-    anywhere, to_the_last = reader.lines("## Switchover")
+    anywhere, to_the_last = printed.commands("## Switchover")
     if reader.release.primary().name == "ha-postgres-2":
         reader.does(anywhere)
         reader.release.wait_full_strength()
@@ -112,7 +100,7 @@ def test_switchover(reader: Reader) -> None:
 
 
 def test_scale(reader: Reader) -> None:
-    [to_five] = reader.lines("## Scale")
+    [to_five] = printed.commands("## Scale")
     release = reader.release
     reader.does(to_five)
     release.replicas = 5
@@ -126,7 +114,7 @@ def test_scale(reader: Reader) -> None:
 
 
 def test_change_and_upgrade(reader: Reader) -> None:
-    [upgrade] = reader.lines("## Change and upgrade")
+    [upgrade] = printed.commands("## Change and upgrade")
     values = yaml.safe_load(reader.values.read_text(encoding="utf-8"))
     values["postgresql"] = {"parameters": {"work_mem": "5MB"}}
     reader.values.write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -137,7 +125,7 @@ def test_change_and_upgrade(reader: Reader) -> None:
 
 
 def test_tls(reader: Reader) -> None:
-    allow, require = reader.lines("## TLS")
+    allow, require = printed.commands("## TLS")
     release = reader.release
     release.namespace.apply(Authority(reader.values.parent, "own").secret(MY_TLS, f"{release.name}.{release.namespace.name}"))
     for line in (allow, require):
@@ -151,7 +139,7 @@ def test_tls(reader: Reader) -> None:
 
 
 def test_a_volume_that_was_made_for_another_claim(reader: Reader) -> None:
-    accept, again = reader.lines("## Snapshots and copies of volumes")
+    accept, again = printed.commands("## Snapshots and copies of volumes")
     release = reader.release
     pod = release.pod(f"{release.name}-0")
     owner = f"{release.namespace.name}/{pod.name}"
@@ -165,7 +153,7 @@ def test_a_volume_that_was_made_for_another_claim(reader: Reader) -> None:
 
 
 def test_pause(reader: Reader) -> None:
-    pause, resume = reader.lines("### Pause")
+    pause, resume = printed.commands("### Pause")
     release = reader.release
     release.wait_serving(ROLL_SECONDS)
     reader.does(pause)
@@ -175,8 +163,8 @@ def test_pause(reader: Reader) -> None:
 
 
 def test_uninstall_and_the_data(reader: Reader) -> None:
-    uninstall, listed = reader.lines("### Uninstall, and the data")
-    [install] = reader.lines("## Install")
+    uninstall, listed = printed.commands("### Uninstall, and the data")
+    [install] = printed.commands("## Install")
     release = reader.release
     release.run_inside(release.primary(), "CREATE TABLE kept AS SELECT 1 AS number")
     reader.does(uninstall)
@@ -188,8 +176,8 @@ def test_uninstall_and_the_data(reader: Reader) -> None:
 
 
 def test_wipe(reader: Reader) -> None:
-    wipe, all_in_one, uninstall = reader.lines("### Wipe")
-    [install] = reader.lines("## Install")
+    wipe, all_in_one, uninstall = printed.commands("### Wipe")
+    [install] = printed.commands("## Install")
     release = reader.release
     release.namespace.helm("uninstall", release.name)
     release.wait("the pods are gone", lambda: not release.pods(), STOP_SECONDS)

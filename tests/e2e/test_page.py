@@ -64,7 +64,7 @@ def test_cleaning_up_as_printed_wipes_everything(release: Release) -> None:
     release.wait_serving()
     namespace = release.namespace
     own = {"demo": namespace.name}
-    allow, uninstall, listed, wipe, delete = printed.commands("operations.md", "### Clean up after the tutorial")
+    allow, uninstall, listed, wipe, delete = printed.commands("### Clean up after the tutorial")
 
     refused = printed.follow(uninstall, own)
     assert refused.code != 0

@@ -17,7 +17,7 @@ import pytest
 from tests.cluster import chosen, growable
 from tests.cluster.fixtures import Cluster
 from tests.cluster.growable import Classes
-from tests.e2e import operators
+from tests.e2e import operators, printed
 from tests.robustness import programs
 from tests.robustness.programs import HAPG, Done, Namespace
 from tests.robustness.release import CHART, DATA, NAME, VALUES, VOLUME, Release, identities
@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROWS = 100
 BEFORE, AFTER, FULL = "1Gi", "1536Mi", "2Gi"
+GROWN, SHRUNK = "2560Mi", "1792Mi"
 SIZE = "storage.resources.requests.storage"
 ONLINE_SECONDS = 60.0
 OFFLINE_SECONDS = 600.0
@@ -120,9 +121,17 @@ def test_resize_grows_volumes_in_use_within_a_minute_and_nobody_notices(release:
 def test_an_upgrade_after_a_resize_restarts_no_pod(release: Release) -> None:
     before = identities(release.pods())
     release.upgrade("--set", f"{SIZE}={AFTER}")
-    release.wait("the StatefulSet controller has seen it", lambda: is_observed(release), 60)
+    wait_unchanged(release, before)
     status = release.namespace.get("statefulset", release.name)["status"]
     assert status["currentRevision"] == status["updateRevision"]
+
+
+def wait_unchanged(release: Release, before: dict[str, tuple[str, int]]) -> None:
+    """Wait until the StatefulSet controller has seen an upgrade, at full strength, and check that no pod was restarted.
+
+    before: the pods' identities before the upgrade.
+    """
+    release.wait("the StatefulSet controller has seen it", lambda: is_observed(release), 60)
     release.wait_full_strength()
     assert identities(release.pods()) == before
 
@@ -173,6 +182,50 @@ def interrupt(release: Release, words: str, *options: str) -> None:
         said += process.stderr.readlines()
         assert process.wait() == 130, "".join(said)
     assert said[-2:] == ["run the same command again to go on\n", "error: interrupted\n"]
+
+
+@pytest.mark.pages
+@pytest.mark.thorough
+def test_the_commands_of_the_page_grow_the_volumes(release: Release) -> None:
+    resize, upgrade = printed.commands("## Grow")
+    names, before = printed.names(release) | {"16Gi": GROWN}, identities(release.pods())
+    printed.run(resize, names, OFFLINE_SECONDS)
+    assert set(capacities(release).values()) == {GROWN}
+    printed.run(upgrade, names)
+    wait_unchanged(release, before)
+    assert templates(release.namespace) == [GROWN]
+
+
+@pytest.mark.pages
+@pytest.mark.thorough
+def test_the_commands_of_the_page_shrink_the_volumes(release: Release) -> None:
+    resize, upgrade = printed.commands("## Shrink")
+    names, old = printed.names(release) | {"4Gi": SHRUNK}, claim_uids(release)
+    refused = printed.follow(resize, names)
+    assert (refused.code, f"use --yes {release.name}; nothing was changed" in refused.err) == (2, True), refused.text
+    printed.run(f"{resize} --yes NAME", names, OFFLINE_SECONDS)
+    assert set(capacities(release).values()) == {SHRUNK}
+    assert not old & claim_uids(release)
+    release.wait_full_strength()
+    before = identities(release.pods())
+    printed.run(upgrade, names)
+    wait_unchanged(release, before)
+    assert templates(release.namespace) == [SHRUNK]
+
+
+@pytest.mark.pages
+@pytest.mark.thorough
+def test_the_commands_of_the_page_add_wal_volumes_with_the_values_that_it_prints(release: Release, classes: Classes) -> None:
+    resize, upgrade = printed.commands("## A volume for WAL")
+    names = printed.names(release) | {"8Gi": "2Gi", "fast": classes.online}
+    printed.run(f"{resize} --yes NAME", names, OFFLINE_SECONDS)
+    release.wait_full_strength()
+    assert places_of_wal(release) == {WAL}
+    before = identities(release.pods())
+    printed.run(upgrade, names)
+    wait_unchanged(release, before)
+    given = json.loads(release.namespace.helm("get", "values", release.name, "--output", "json"))
+    assert given["walVolume"] == printed.values("## A volume for WAL", names)["walVolume"]
 
 
 @pytest.mark.thorough
@@ -230,9 +283,7 @@ def test_resize_to_less_clones_one_server_after_the_other_under_writes(classes: 
         assert (release.primary().name != primary, release.lease()["term"]) == (True, term + 1)
         before = identities(release.pods())
         release.upgrade("--set", f"{SIZE}={BEFORE}")
-        release.wait("the StatefulSet controller has seen it", lambda: is_observed(release), 60)
-        release.wait_full_strength()
-        assert identities(release.pods()) == before
+        wait_unchanged(release, before)
 
 
 @pytest.mark.thorough
@@ -266,14 +317,17 @@ def test_resize_gives_wal_volumes_to_a_release_that_is_there_under_writes(cluste
         assert done.out == f"{NAME} has 1Gi for WAL; {told}"
         assert [line.split()[1] for line in done.err.splitlines() if line.startswith("cloning ")] == [f"{NAME}-{n}" for n in range(3)]
         release.wait_full_strength()
-        for pod in release.pods():
-            assert release.inside(pod.name, "bash", "-c", f"df --output=target {DATA}/pg_wal/. | tail -1").strip() == WAL
+        assert places_of_wal(release) == {WAL}
         assert (lost(log, present_ids(release, "apart")), late([log])) == ([], [])
         before = identities(release.pods())
         release.upgrade(*values)
-        release.wait("the StatefulSet controller has seen it", lambda: is_observed(release), 60)
-        release.wait_full_strength()
-        assert identities(release.pods()) == before
+        wait_unchanged(release, before)
+
+
+def places_of_wal(release: Release) -> set[str]:
+    """Where the volumes that hold the pods' WAL are mounted."""
+    script = f"df --output=target {DATA}/pg_wal/. | tail -1"
+    return {release.inside(pod.name, "bash", "-c", script).strip() for pod in release.pods()}
 
 
 def claim_uids(release: Release) -> set[str]:

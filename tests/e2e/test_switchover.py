@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.e2e import operators
+from tests.e2e import operators, printed
 from tests.robustness import programs, trial
 from tests.robustness.failpoint import faults
 from tests.robustness.failpoint.processes import RECEIVER, signal_process
@@ -137,7 +137,11 @@ def test_the_documented_role_is_enough(release: Release, operator: Path) -> None
 
 
 @pytest.mark.faults
+@pytest.mark.pages
+@pytest.mark.thorough
 def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release) -> None:
+    """By the command of the page."""
+    [force] = printed.commands("## Nobody may take over")
     if not faults.NODE.possible:
         pytest.skip("only on the local cluster: a node is switched off")
     release.wait_full_strength()
@@ -171,10 +175,11 @@ def test_a_release_too_far_behind_stays_down_until_it_is_forced(release: Release
         assert all("hapg failover" in text for text in warned)
         release.wait("an Event says so", lambda: "NoEligibleCandidate" in release.namespace.kubectl("get", "events"), 60)
         assert release.lease()["holder"]["pod"] == old.name
-        refused = release.try_hapg("failover", "--force")
-        assert (refused.code, "use --yes to skip the question" in refused.err) == (2, True)
         target = standbys[-1].name
-        done = release.try_hapg("failover", "--force", "--to", target, "--yes")
+        names = printed.names(release) | {"NAME-1": target}
+        refused = printed.follow(force, names)
+        assert (refused.code, "use --yes to skip the question" in refused.err) == (2, True)
+        done = printed.follow(f"{force} --yes", names)
         assert done.code == 0, done.text
         assert "LOST FOR CERTAIN" in done.err
         assert done.out.startswith(f"{target} is the primary under term ")
