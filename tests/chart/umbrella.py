@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import yaml
 
 from tests.chart import helm
+from tests.e2e import printed
 
-PAGE = helm.ROOT / "docs" / "operations.md"
 NAME = "app"
 TAG = "databases"
 
@@ -31,7 +30,6 @@ def build(folder: Path, aliases: Mapping[str, str], values: Mapping[str, Any]) -
 
 def _dependency(alias: str, major: str) -> dict[str, Any]:
     """The dependency that the page prints, with another alias and major, and a tag."""
-    [printed] = re.findall(r"^```yaml\n(dependencies:.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    ours = printed.replace("db", alias).replace("15", major).replace("file://", f"file://{helm.ROOT}/")
-    [found] = yaml.safe_load(ours)["dependencies"]
+    names = {"db": alias, "15": major, "file://charts": f"file://{helm.ROOT}/charts"}
+    [found] = printed.values("### As a dependency of another chart", names)["dependencies"]
     return {**found, "tags": [TAG]}
