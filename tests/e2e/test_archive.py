@@ -126,7 +126,7 @@ def test_the_commands_of_the_page_restore_a_server_to_a_time(archived: Archived)
     last = archived.switch()
     release.wait("it is archived", lambda: last in archived.holds(), ARCHIVE_SECONDS)
     start = printed.in_other_words(start, {"2026-11-24 10:00:00+00": moment})
-    namespace.kubectl(*other.command("bash", "-c", f"cd /data && {signal} && {start} >log 2>&1"))
+    namespace.kubectl(*other.command("bash", "-c", f"cd /data && {signal} && {start} >log 2>&1 || (cat log; exit 1)"))
     release.wait("the archive is replayed up to then", lambda: other.try_psql("SELECT 1").code == 0, ARCHIVE_SECONDS)
     assert other.sql("SELECT pg_is_in_recovery(), number FROM precious") == [["f", "1"]]
 
