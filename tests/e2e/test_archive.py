@@ -68,9 +68,10 @@ def beside(release: Release, name: str, socket: str) -> client.Client:
     node, namespace = release.client.node, release.namespace
     pod: dict[str, Any] = client.manifest(name, node, release.name, namespace.name, release.image("postgres"))
     archive = {"name": "archive", "persistentVolumeClaim": {"claimName": CLAIM, "readOnly": True}}
-    pod["spec"]["volumes"] = [archive, {"name": "data", "emptyDir": {}}]
+    pod["spec"]["volumes"] = [archive, {"name": "data", "emptyDir": {}}, {"name": "socket", "emptyDir": {}}]
     pod["spec"]["securityContext"]["fsGroup"] = 999
     mounts = [{"name": "archive", "mountPath": "/archive"}, {"name": "data", "mountPath": "/data"}]
+    mounts += [{"name": "socket", "mountPath": SOCKET}]
     pod["spec"]["containers"][0]["volumeMounts"] = mounts
     namespace.apply(pod)
     namespace.kubectl("wait", "--for=condition=Ready", "--timeout=60s", f"pod/{name}")
