@@ -530,6 +530,7 @@ def read_volume(volume: Disk) -> VolumeFacts:
         volume.claim,
         marker is not None and volume.accepted(),
         volume.former() if assessment.state is VolumeState.OTHER_MAJOR else None,
+        assessment.unmarked,
     )
 
 

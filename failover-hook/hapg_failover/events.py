@@ -25,7 +25,8 @@ class VolumeFacts:
     """State of the data volume, as read after the last operation.
 
     reason: the basis for `state`; in_production: the control file says that recovery has ended; foreign: a server on this volume was
-    promoted by someone other than the agent; made_for, claim, accepted: as for origin_of; former: data of another major.
+    promoted by someone other than the agent; made_for, claim, accepted: as for origin_of; former: data of another major; unmarked: there
+    is a data directory without a marker.
     """
 
     state: VolumeState
@@ -39,6 +40,7 @@ class VolumeFacts:
     claim: str | None = None
     accepted: bool = False
     former: FormerData | None = None
+    unmarked: bool = False
 
 
 @dataclass(frozen=True)

@@ -264,6 +264,7 @@ class World:
             max_term=volume.max_term,
             in_production=volume.in_production,
             foreign=volume.foreign,
+            unmarked=volume.unmarked,
             origin=self.origin,
             restores=settings.restores,
             seeded=settings.source is not None,

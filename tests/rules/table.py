@@ -835,6 +835,12 @@ PARTS = (
     ),
     Part(
         "6",
+        "a first server's directory that was finished and not marked is marked",
+        mutants_first.unmarked_ones_are_damaged,
+        Simulated(scenarios_first.unmarked_by_a_crash, nobody_writes),
+    ),
+    Part(
+        "6",
         "a replica keeps the term under which it follows or is sealed",
         patches.followed_terms_forgotten,
         Witness(REJOINING + "test_a_term_that_the_supervisor_has_heard_is_kept"),

@@ -69,7 +69,7 @@ class Disk:
             self._runtime.sleep(HANG_LOOK_S)
 
     def assess(self) -> Assessment:
-        return Assessment(self._volume.state, "as simulated")
+        return Assessment(self._volume.state, "as simulated", self._volume.unmarked)
 
     def marker(self) -> Marker | None:
         volume = self._volume

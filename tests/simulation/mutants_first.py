@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hapg_failover.core import bootstrap
+from hapg_failover.core import bootstrap, startup
 from hapg_failover.core.election import Verdict
 from hapg_failover.core.state.decision import Step
 from hapg_protocol.model import Pod, Release
@@ -28,3 +28,8 @@ def restored_timelines_are_unreserved(patch: pytest.MonkeyPatch) -> None:
         release(self, why, record)
 
     patch.setattr(Step, "release", as_after_initdb)
+
+
+def unmarked_ones_are_damaged(patch: pytest.MonkeyPatch) -> None:
+    """The first server's directory that was finished and not marked counts as damaged."""
+    patch.setattr(startup, "created_unmarked", lambda step: False)

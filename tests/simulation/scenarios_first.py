@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from . import faults
-from .points import Interruption
+from .points import Interruption, Points
 from .scenarios_sync import wait_until
 from .world import World
+
+if TYPE_CHECKING:
+    from .agent import Agent
 
 Fault = Callable[[World], None]
 WINDOW_S = 30.0
@@ -86,6 +90,36 @@ def interrupted(seed: int, interruption: Interruption | None) -> World:
     world.settle(120.0)
     world.points.counted = counted
     return world
+
+
+class BeforeTheMarker(Points):
+    """A fault at the first point where the first server's directory is in place and has no marker."""
+
+    def __init__(self, world: World, fault: Fault) -> None:
+        super().__init__(world)
+        self.fault: Fault | None = fault
+
+    def reach(self, agent: Agent, what: str) -> None:
+        """An agent has reached a point."""
+        fault = self.fault
+        if fault is not None and self.world.volumes[0].unmarked:
+            self.fault = None
+            fault(self.world)
+
+
+def unmarked(fault: Fault, seed: int) -> World:
+    """A fault between the directory's renaming and its marker."""
+    world = empty(seed)
+    world.points = points = BeforeTheMarker(world, fault)
+    world.run(WINDOW_S)
+    assert points.fault is None
+    world.settle(120.0)
+    return world
+
+
+def unmarked_by_a_crash(seed: int) -> World:
+    """The agent crashes at that moment."""
+    return unmarked(FAULTS["the agent crashes"], seed)
 
 
 def fails_over_at_once(seed: int) -> World:

@@ -42,7 +42,12 @@ class Volume:
         """The volume's state as the agent reads it."""
         if self.wal is None:
             return VolumeState.EMPTY
-        return VolumeState.DAMAGED if self.dirty else VolumeState.DATA
+        return VolumeState.DAMAGED if self.dirty or self.unmarked else VolumeState.DATA
+
+    @property
+    def unmarked(self) -> bool:
+        """True if there is a data directory, and no marker that says it was finished."""
+        return self.wal is not None and self.uuid is None
 
 
 @dataclass(frozen=True)

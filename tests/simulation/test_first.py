@@ -71,6 +71,13 @@ def test_a_restored_server_is_followed_by_another_on_a_timeline_of_its_own(seed:
     assert_restored(world)
 
 
+@pytest.mark.parametrize("fault", ["the agent crashes", "the agent freezes", "the pod is deleted by force", "the node is off for a while"])
+def test_a_restored_directory_that_was_not_marked_yet_is_marked_and_not_lost(fault: str) -> None:
+    world = scenarios.unmarked(scenarios.FAULTS[fault], 0)
+    assert_restored(world)
+    assert world.invariants.creations == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("leave_out", "sign"),
@@ -79,3 +86,8 @@ def test_a_restored_server_is_followed_by_another_on_a_timeline_of_its_own(seed:
 def test_leaving_the_rule_out_is_found(leave_out: Patch, sign: Sign, monkeypatch: pytest.MonkeyPatch) -> None:
     leave_out(monkeypatch)
     assert any(sign(scenarios.interrupted(seed, None)) for seed in range(4))
+
+
+def test_without_the_mark_the_release_stays_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    mutants.unmarked_ones_are_damaged(monkeypatch)
+    assert nobody_writes(scenarios.unmarked_by_a_crash(0))

@@ -390,10 +390,11 @@ class Marker:
 
 @dataclass(frozen=True)
 class Assessment:
-    """The volume's state, and the reason in words."""
+    """The volume's state, and the reason in words. unmarked: there is a data directory, and no marker that says it was finished."""
 
     state: VolumeState
     reason: str
+    unmarked: bool = False
 
 
 class Disk(Protocol):

@@ -85,7 +85,11 @@ class Volume:
             return Assessment(VolumeState.DAMAGED, unreadable or "the file term does not contain a term, a decimal number")
         if marker is None:
             if pgdata is not None:
-                return Assessment(VolumeState.DAMAGED, "pgdata exists without a volume marker: interrupted or foreign")
+                return Assessment(
+                    VolumeState.DAMAGED,
+                    "pgdata exists without a volume marker: interrupted or foreign",
+                    found is None or found.link is Link.THERE,
+                )
             return Assessment(VolumeState.EMPTY, "neither pgdata nor a volume marker exists")
         return self._assess_data(marker, found)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from hapg_protocol.model import LeaseState, VolumeState
 
-from . import bootstrap, election, rejoin, routing
+from . import bootstrap, election, rejoin, routing, startup
 from .state.actions import Announce, Clone, Initdb, Op, Order, PutKind, Restore, Seed
 from .state.decision import Step, busy
 from .state.memory import CatchingUp
@@ -152,7 +152,7 @@ def copy_answered(step: Step, result: OpResult) -> None:
         step.actions.append(Announce("Normal", _CREATED[result.op], result.text))
     if ok:
         step.keep(replace(step.m.telling, uncreated=""))
-    damaged = not ok and step.o.volume_state is VolumeState.DAMAGED
+    damaged = not ok and step.o.volume_state is VolumeState.DAMAGED and not startup.created_unmarked(step)
     empty = step.o.volume_state is VolumeState.EMPTY
     text = f"{result.op.value}: {result.outcome.value} {result.text}".rstrip()
     step.go(Phase.DAMAGED if damaged else Phase.EMPTY if empty else Phase.BOOT, text)

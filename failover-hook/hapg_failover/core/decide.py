@@ -281,6 +281,8 @@ def _dispatch(step: Step, result: OpResult) -> None:
             switchover.prepared(step, result)
         case Op.ADOPT:
             startup.adopted(step, result)
+        case Op.MARK:
+            startup.marked(step, result)
         case Op.SWITCHOVER | Op.STOP:
             demotion.stopped(step, result)
         case _:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hapg_protocol.model import VolumeState
 
 from . import disk_space, major_upgrade, routing, synchronous
-from .state.actions import Adopt, Announce, Seal
+from .state.actions import Adopt, Announce, Mark, Seal
 from .state.decision import Step, busy
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
@@ -38,11 +38,8 @@ def boot(step: Step) -> None:
         step.go(Phase.STOPPING, "the pod is being deleted")
     elif o.volume_state is VolumeState.EMPTY:
         step.go(Phase.EMPTY, "the data volume is empty")
-    elif o.volume_state is VolumeState.DAMAGED and o.origin is Origin.COPIED:
-        step.go(Phase.DAMAGED, o.volume_reason)
     elif o.volume_state is VolumeState.DAMAGED:
-        step.actions.append(Announce("Warning", "VolumeDamaged", o.volume_reason))
-        step.go(Phase.DAMAGED, f"the data volume is damaged: {o.volume_reason}")
+        _damaged(step)
     elif o.volume_state is VolumeState.OTHER_MAJOR:
         major_upgrade.attend(step)
     elif o.volume_state is VolumeState.MISMATCHED:
@@ -58,6 +55,20 @@ def boot(step: Step) -> None:
         step.start("start the server, sealed")
 
 
+def _damaged(step: Step) -> None:
+    """Handle a volume that isn't one of finished data: give it up, unless it only lacks the first server's marker."""
+    o = step.o
+    if o.origin is Origin.COPIED:
+        step.go(Phase.DAMAGED, o.volume_reason)
+    elif o.unmarked and o.lease is None:
+        step.because("the data directory isn't marked; the Lease, which shows whether we were creating it, hasn't been read yet")
+    elif created_unmarked(step):
+        step.run(Mark(), "we were creating the first server, and its directory is finished but not marked: mark it")
+    else:
+        step.actions.append(Announce("Warning", "VolumeDamaged", o.volume_reason))
+        step.go(Phase.DAMAGED, f"the data volume is damaged: {o.volume_reason}")
+
+
 def _resume_primary(step: Step) -> None:
     """Our agent is new and the server writes: renew if the Lease is ours in the supervisor's term, else kill the server (section 5)."""
     o, s = step.o, step.state
@@ -71,6 +82,23 @@ def _resume_primary(step: Step) -> None:
             step.go(Phase.PROMOTING, "our server is recovering and the Lease is ours: renew it")
     else:
         step.kill("our server writes, but the Lease isn't ours under the current term", o.timing.restart)
+
+
+def created_unmarked(step: Step) -> bool:
+    """True if the unmarked directory is that of the first server, which this pod was creating.
+
+    The Lease shows that: it names us and no cluster, and was claimed while our volume was empty. The directory is renamed into place once
+    it is finished (`child_initdb.sh`, `child_restore.sh`, `child_seed.sh`).
+    """
+    o, s = step.o, step.state
+    return o.unmarked and s is not None and s.system_identifier is None and s.release is None and s.holder.pod == o.me.pod
+
+
+def marked(step: Step, result: OpResult) -> None:
+    """Handle the result of Mark: the first server is created; or its marker couldn't be written, and that is tried again."""
+    if result.outcome is not Outcome.OK:
+        step.tell("VolumeDamaged", f"the first server's directory can't be marked as finished, which is tried again: {result.text}")
+    step.go(Phase.BOOT, f"{result.op.value}: {result.outcome.value} {result.text}".rstrip())
 
 
 def adopted(step: Step, result: OpResult) -> None:

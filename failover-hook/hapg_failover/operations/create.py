@@ -40,3 +40,10 @@ def seed(operation: Operation) -> OpResult:
     mark_new(operation)
     host, port, *_ = source.address
     return operation.result(Outcome.OK, f"a clone of the live server {host}:{port}")
+
+
+def mark(operation: Operation) -> OpResult:
+    """Mark a first server's directory that was created, but whose agent ended before it was marked."""
+    operation.command("stop", "immediate")  # the job that created it may still be syncing
+    mark_new(operation)
+    return operation.result(Outcome.OK, "the first server's directory is marked")

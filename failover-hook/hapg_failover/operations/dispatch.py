@@ -15,6 +15,7 @@ from ..core.state.actions import (
     Follow,
     Initdb,
     Look,
+    Mark,
     Order,
     Prepare,
     Promote,
@@ -96,5 +97,7 @@ def _carry_out(operation: Operation, order: Order) -> OpResult:  # noqa: C901 a 
             return standbys.set_standbys(operation, order)
         case Adopt():
             return own_volume.adopt(operation)
+        case Mark():
+            return create.mark(operation)
         case _:
             assert_never(order)

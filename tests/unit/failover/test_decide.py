@@ -516,6 +516,7 @@ UNDER_WAY = {
     Op.STANDBYS: (Phase.PRIMARY,),
     Op.PREPARE: (Phase.PRIMARY,),
     Op.ADOPT: (Phase.BOOT,),
+    Op.MARK: (Phase.BOOT,),
     Op.UPGRADE: (Phase.BOOT,),
     Op.LOOK: (Phase.BOOT,),
     Op.SWITCHOVER: (Phase.STOPPING,),

@@ -52,6 +52,27 @@ def test_data_without_a_marker_is_damaged(volume: Volume, tmp_path: Path) -> Non
     make_data(tmp_path)
     assert volume.assess().state is VolumeState.DAMAGED
     assert "without a volume marker" in volume.assess().reason
+    assert read_volume(volume).unmarked
+    volume.write_marker(MARKER)
+    assert not read_volume(volume).unmarked
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_unmarked_data_is_only_finished_together_with_its_wal(tmp_path: Path, marked: bool) -> None:
+    """marked: the agent ended between the two markers."""
+    data, wal = tmp_path / "data", tmp_path / "wal"
+    (data / "pgdata").mkdir(parents=True)
+    (wal / "wal.1").mkdir(parents=True)
+    (data / "pgdata" / "PG_VERSION").write_text("15\n")
+    (data / "pgdata" / "pg_wal").symlink_to(wal / "wal.1")
+    pair = Volume(data, "15", "pg_wal", wal)
+    if marked:
+        pair.write_marker(MARKER)
+        (data / "volume").unlink()
+    found = read_volume(pair)
+    assert (found.state, found.unmarked) == (VolumeState.DAMAGED, True)
+    (wal / "wal.1").rmdir()
+    assert not read_volume(pair).unmarked
 
 
 def test_a_marker_makes_data(volume: Volume, tmp_path: Path) -> None:

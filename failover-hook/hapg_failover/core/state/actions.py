@@ -32,6 +32,7 @@ class Op(Enum):
     STOP = "stop"
     STANDBYS = "standbys"
     ADOPT = "adopt"
+    MARK = "mark"
     CATCH_UP = "catch-up"
 
 
@@ -196,6 +197,13 @@ class Adopt:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """Mark the first server's directory, which was created and not marked before its agent ended."""
+
+    op: ClassVar[Op] = Op.MARK
+
+
+@dataclass(frozen=True)
 class CatchUp:
     """Put up to `most` segments that the primary at `host` has removed into our WAL directory, from the archive. timeline: the primary's;
     own: the end of our WAL, which stands still; fetched_to: as for Follow.
@@ -210,7 +218,7 @@ class CatchUp:
 
 
 _Creation = Initdb | Restore | Seed | Look | Upgrade
-Order = Start | Seal | Follow | Rewind | Clone | _Creation | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt | CatchUp
+Order = Start | Seal | Follow | Rewind | Clone | _Creation | Promote | Prepare | ShutDown | Stop | SetStandbys | Adopt | Mark | CatchUp
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Observation:
     CLOCK_BOOTTIME just before the last LIST of the pods. put, op, checked, granted: answers; asked: requests from a holder; each is
     delivered to one decision only. exit_code: of our server when it last died, None: not known. refused: why PostgreSQL rejects the
     release's configuration, '' if it doesn't. foreign: our server was promoted by someone else, and hasn't been rewound or cloned since.
+    unmarked: there is a data directory without a marker.
     tablespaces: OIDs of the tablespaces that the data directory links to. origin: of the volume. restores: the first server is restored
     from a backup; seeded: it is a clone of a live server instead; archives: there is a backup container, which may have an archive;
     former: the data, if it is of another major; upgrades_from: the major whose data may be upgraded, None: none; verified_s: how many
@@ -71,6 +72,7 @@ class Observation:
     max_term: int = 0
     in_production: bool = True
     foreign: bool = False
+    unmarked: bool = False
     grace: int = 0
     lease: LeaseView | None = None
     pods: tuple[Pod, ...] = ()
