@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from hapg_failover.adapters.ports import Marker
+from hapg_failover.adapters.volume import Volume
+
 from .conftest import Make
 from .pods import Pod, Release
 from .test_replication import rows, write
@@ -54,3 +57,24 @@ def test_nothing_is_lost_and_the_release_is_whole_again(release: Release, harm: 
     assert (release.lease.term == before.term) is stays
     assert release.lease.holder.pod == after.container.name
     release.wait(lambda: release.labelled == [after.container.name], "the primary's pod is labelled")
+
+
+def test_a_first_server_whose_agent_ended_before_it_was_marked_is_the_primary(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(self: Volume, marker: Marker) -> None:
+        raise OSError("the agent ends here")
+
+    made = Release(make)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Volume, "write_marker", ended)
+            made.start()
+            first = made.pods[0]
+            made.wait((first.container.volume / "pgdata").is_dir, "initdb ends", 120.0)
+            control = (first.container.volume / "pgdata" / "global" / "pg_control").read_bytes()
+            first.stop_agent()
+        first.start_agent()
+        made.wait(made.is_whole, "the release is whole", 120.0)
+        assert made.primary is first
+        assert (first.container.volume / "pgdata" / "global" / "pg_control").read_bytes()[:8] == control[:8], "another initdb"
+    finally:
+        made.stop()
