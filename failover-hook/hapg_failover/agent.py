@@ -232,6 +232,11 @@ class Agent:
         memory = self.memory
         return memory.hold.held_term if memory.phase is Phase.PRIMARY else None
 
+    def not_applied(self) -> str | None:
+        """Return what this pod's annotation, as last seen, says of declared roles and databases."""
+        pod = self.world.pods.get(self._me.pod)
+        return pod.not_applied if pod is not None else None
+
     def announce(self, kind: str, reason: str, message: str) -> None:
         """Record a Kubernetes Event about this pod."""
         self._calls.announce(kind, reason, message)

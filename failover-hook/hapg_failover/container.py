@@ -16,6 +16,8 @@ from hapg_protocol.settings import WAL_VOLUME, SettingsError
 
 from .adapters import beneath, script
 from .adapters.backup_container import BackupContainer
+from .adapters.database_objects import SqlDatabaseObjects
+from .adapters.declared_files import DECLARED, PASSWORDS, DeclaredFiles
 from .adapters.kube.client import Kube
 from .adapters.kube.connections import Requests, in_cluster
 from .adapters.kube.removal import Removal
@@ -34,6 +36,7 @@ from .adapters.volume import Volume
 from .agent import Adapters, Agent, OperationStuck
 from .backup_link import BackupLink
 from .credentials.roles import logins
+from .declaration_keeper import DeclarationKeeper
 from .inspection import Inspection
 from .passwords import API_S, RANDOM_BYTES, PasswordKeeper, first_passwords
 from .settings import Identity, Settings
@@ -140,6 +143,18 @@ def act(environment: Mapping[str, str]) -> int:
     )
     agent = Agent(settings, identity, adapters)
     PasswordKeeper(secret, RUN, sql, now, agent.leads, agent.announce, log).begin(runtime)
+    DeclarationKeeper(
+        runtime,
+        DeclaredFiles(DECLARED, PASSWORDS).look,
+        SqlDatabaseObjects(sql),
+        now.profile.authentication,
+        agent.leads,
+        agent.announce,
+        agent.annotate,
+        agent.not_applied,
+        log.hide,
+        log,
+    ).begin()
     if now.backup:
         BackupLink(RUN, runtime, lambda: agent.world.lease_uid, agent.leads, agent.announce, agent.annotate).begin()
     PeerServer(now.peer_port, keys, agent.asked_by_peer, agent.wal_for_peer).start()

@@ -182,7 +182,8 @@ class Pod:
 
     grace: the grace period of its deletion in seconds, None if it isn't being deleted; switchover, force: an operator's request, verbatim;
     refused: why it rejects the release's configuration, in its own words; not_following: why it doesn't stream from the primary, in its own
-    words; uncreated: why it could not make the first server; not_upgraded: why the data of an older major, which it has, is not upgraded.
+    words; uncreated: why it could not make the first server; not_upgraded: why the data of an older major, which it has, is not upgraded;
+    not_applied: what of the declared roles and databases is not as declared.
     """
 
     name: str
@@ -202,6 +203,7 @@ class Pod:
     not_following: str | None = None
     uncreated: str | None = None
     not_upgraded: str | None = None
+    not_applied: str | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ REFUSED = "ha-postgres/refused"
 NOT_FOLLOWING = "ha-postgres/not-following"
 UNCREATED = "ha-postgres/not-created"
 NOT_UPGRADED = "ha-postgres/not-upgraded"
+NOT_APPLIED = "ha-postgres/not-applied"
 
 
 def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | None:
@@ -45,6 +46,7 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         not_following=annotations.get(NOT_FOLLOWING),
         uncreated=annotations.get(UNCREATED),
         not_upgraded=annotations.get(NOT_UPGRADED),
+        not_applied=annotations.get(NOT_APPLIED),
     )
 
 

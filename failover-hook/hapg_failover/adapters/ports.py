@@ -15,6 +15,8 @@ from ..core.state.observation import Slot
 from ..core.state.volume import FormerData
 from ..core.unreplicated_wal import WalRequest
 from ..credentials.roles import Role
+from ..declared.found import Contents, FoundDatabase, FoundRole
+from ..declared.statements import Statement
 from ..pgdata.control_file import ControlData
 
 
@@ -257,6 +259,22 @@ class Sql(Protocol):
 
     def remote_segments(self, host: str, port: int, timeout: float) -> tuple[str, ...]:
         """Return the names of all WAL segments on the primary, those made in advance included. Raise SqlError."""
+
+
+class DatabaseObjects(Protocol):
+    """Roles and databases of the local server. Every call has a total limit of `timeout` seconds and may raise SqlError."""
+
+    def roles(self, names: Sequence[str], timeout: float) -> Mapping[str, FoundRole]:
+        """Return those of the roles that exist."""
+
+    def databases(self, names: Sequence[str], timeout: float) -> Mapping[str, FoundDatabase]:
+        """Return those of the databases that exist."""
+
+    def contents(self, database: str, schemas: Sequence[str], extensions: Sequence[str], timeout: float) -> Contents:
+        """Return a database's extensions, those of the schemas that exist, and what is available of the extensions named."""
+
+    def run(self, database: str, statements: Sequence[Statement], timeout: float) -> None:
+        """Run statements in a transaction of a database, if they can be part of one: unlogged, and without waiting for a standby."""
 
 
 class SourceError(Exception):

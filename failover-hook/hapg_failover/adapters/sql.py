@@ -1,4 +1,4 @@
-"""SQL to this pod's server and to the primary. The only module that imports `psycopg2`.
+"""SQL to this pod's server and to the primary. Apart from `statements`, which quotes, the only module that imports `psycopg2`.
 
 All connections are asynchronous and driven by `select`, because nothing else limits a call's duration: the minimum of libpq's
 connect_timeout is two seconds, and statement_timeout is enforced by a server that may be frozen.
@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extensions
+from psycopg2.sql import Composable
 
 from hapg_protocol.lsn import Position, parse_lsn
 
@@ -106,6 +107,8 @@ _QUIETLY = (
     "-c synchronous_commit=local -c default_transaction_read_only=off -c log_statement=none -c log_min_error_statement=panic"
     " -c log_min_duration_statement=-1 -c log_duration=off -c log_replication_commands=off"
 )
+_UTF8 = "-c client_encoding=UTF8"
+_LOCK_MS = 5000
 
 
 class _Session:
@@ -134,7 +137,7 @@ class _Session:
         self._is_open = False
         self._cursor: Any = None  # kept, because psycopg2 fails if the cursor of a running statement has been freed
 
-    def query(self, statement: str, arguments: Sequence[object], timeout: float) -> tuple[Any, ...]:
+    def query(self, statement: str | Composable, arguments: Sequence[object], timeout: float) -> tuple[Any, ...]:
         """Run `statement`; return its first row, () if it returns none. Raise SqlError."""
         end = time.monotonic() + timeout
         if not self._lock.acquire(timeout=timeout):
@@ -197,11 +200,12 @@ class _Session:
                 self.close()
             raise
 
-    def _query(self, statement: str, arguments: Sequence[object], end: float) -> tuple[Any, ...]:
+    def _query(self, statement: str | Composable, arguments: Sequence[object], end: float) -> tuple[Any, ...]:
         self._open(end)
         self._cursor = self._connection.cursor()
-        for name, spelled in self._names.items():
-            statement = statement.replace(name, spelled)
+        if isinstance(statement, str):
+            for name, spelled in self._names.items():
+                statement = statement.replace(name, spelled)
         self._cursor.execute(statement, arguments)
         self._wait(end)
         return () if self._cursor.description is None else tuple(self._cursor.fetchone() or ())
@@ -356,6 +360,14 @@ class PostgresSql:
         """See ports.Sql."""
         self._once(self._local, timeout, *statements, more=_QUIETLY)
 
+    def ask(self, database: str, statement: tuple[str, Sequence[object]], timeout: float) -> tuple[Any, ...]:
+        """Return the first row that a query of a database of the local server returns. Raise SqlError."""
+        return self._once({**self._local, "dbname": database}, timeout, statement, more=_UTF8)
+
+    def change(self, database: str, statements: Sequence[str | Composable], timeout: float) -> None:
+        """Run statements in a database of the local server, unlogged, without waiting for a standby, or long for a lock. Raise SqlError."""
+        self._once({**self._local, "dbname": database}, timeout, *statements, more=f"{_QUIETLY} {_UTF8} -c lock_timeout={_LOCK_MS}")
+
     def _remotely(
         self, host: str, port: int, timeout: float, *statements: str | tuple[str, Sequence[object]], as_client: bool = False
     ) -> tuple[Any, ...]:
@@ -374,7 +386,7 @@ class PostgresSql:
         self,
         server: dict[str, str | int],
         timeout: float,
-        *statements: str | tuple[str, Sequence[object]],
+        *statements: str | Composable | tuple[str, Sequence[object]],
         as_client: bool = False,
         more: str = "",
     ) -> tuple[Any, ...]:

@@ -191,4 +191,19 @@ EVENT_REASONS = (
     EventReason("RoleChanged", "Normal", "a password or role on the server was updated from the Secret"),
     EventReason("InvalidSecret", "Warning", "a password in a Secret is not usable", "correct the Secret"),
     EventReason("PasswordNotApplied", "Warning", "a password from the Secret could not be set on the server; it is retried"),
+    EventReason(
+        "DatabaseObjectsApplied", "Normal", "declared roles and databases were created, changed or removed; the message says which"
+    ),
+    EventReason(
+        "DatabaseObjectsNotApplied",
+        "Warning",
+        "a declared role or database cannot be made as declared; the rest is, and this is retried",
+        "act on the reason in the message",
+    ),
+    EventReason(
+        "DatabaseObjectsDrifted",
+        "Warning",
+        "somebody has changed a declared role or database by hand; it is left so",
+        "undo the change, or declare what is wanted now",
+    ),
 )

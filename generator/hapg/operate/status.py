@@ -276,6 +276,8 @@ def _pod_warnings(release: Release) -> list[str]:
             found.append(f"{pod.name} refuses its configuration: {pod.refused}")
         elif pod.not_following:
             found.append(f"{pod.name} does not stream from the primary: {pod.not_following}")
+        if pod.not_applied and release.lease is not None and pod.name == release.lease.state.holder.pod:
+            found.append(f"roles and databases are not as declared: {pod.not_applied}")
         if request := pod.switchover or pod.force:
             found.append(f"{pod.name} has not answered a request: {request}")
     return found
