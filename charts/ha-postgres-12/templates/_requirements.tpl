@@ -225,6 +225,9 @@
 {{- if include "ha-postgres-12.0.0.clones" . -}}
 {{- $volumes = append $volumes "source" -}}
 {{- end -}}
+{{- if include "ha-postgres-12.0.0.rolePasswords" . | fromJson -}}
+{{- $volumes = append $volumes "roles" -}}
+{{- end -}}
 {{- if include "ha-postgres-12.0.0.verifiesImport" . -}}
 {{- $volumes = append $volumes "import-ca" -}}
 {{- end -}}
@@ -258,6 +261,7 @@
 {{- $wrong = concat $wrong (include "ha-postgres-12.0.0.backupProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-12.0.0.cloneProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-12.0.0.importProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres-12.0.0.roleProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}

@@ -230,6 +230,9 @@
 {{- if include "ha-postgres-9.6.0.clones" . -}}
 {{- $volumes = append $volumes "source" -}}
 {{- end -}}
+{{- if include "ha-postgres-9.6.0.rolePasswords" . | fromJson -}}
+{{- $volumes = append $volumes "roles" -}}
+{{- end -}}
 {{- if include "ha-postgres-9.6.0.verifiesImport" . -}}
 {{- $volumes = append $volumes "import-ca" -}}
 {{- end -}}
@@ -263,6 +266,7 @@
 {{- $wrong = concat $wrong (include "ha-postgres-9.6.0.backupProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-9.6.0.cloneProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-9.6.0.importProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres-9.6.0.roleProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 FLAGS = ("login", "superuser", "createdb", "createrole", "inherit", "replication", "bypassrls")
-RESERVED = frozenset({"postgres", "template0", "template1", "information_schema", "public", "none"})
+RESERVED = frozenset({"none", "postgres", "public", "template0", "template1"})
 RESERVED_PREFIXES = ("pg_", "ha_postgres_")
 LONGEST = 63
 """Bytes of a name, as PostgreSQL is built (NAMEDATALEN)."""

@@ -53,6 +53,9 @@ RESERVED: Mapping[str, str] = {
 }
 """Parameters that the user can't set, in lower case, with the reason."""
 
+RESERVED_NAMES = ("none", "postgres", "public", "template0", "template1")
+"""Roles and databases that the values can't declare."""
+
 RESERVED_PREFIX = "recovery_target"
 RESERVED_PREFIX_WHY = _UPSTREAM
 """No parameter with this prefix can be set either."""

@@ -152,6 +152,9 @@
 {{- if include "[[ prefix ]].clones" . -}}
 {{- $volumes = append $volumes "source" -}}
 {{- end -}}
+{{- if include "[[ prefix ]].rolePasswords" . | fromJson -}}
+{{- $volumes = append $volumes "roles" -}}
+{{- end -}}
 {{- if include "[[ prefix ]].verifiesImport" . -}}
 {{- $volumes = append $volumes "import-ca" -}}
 {{- end -}}
@@ -185,6 +188,7 @@
 {{- $wrong = concat $wrong (include "[[ prefix ]].backupProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "[[ prefix ]].cloneProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "[[ prefix ]].importProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "[[ prefix ]].roleProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
