@@ -208,7 +208,7 @@ class Sql:
         self._agent = agent
         self._runtime = runtime
 
-    def _local(self, timeout: float) -> Server:
+    def local(self, timeout: float) -> Server:
         """Return this pod's server if it accepts connections, or raise SqlError."""
         self._agent.process.point()
         server = self._agent.server
@@ -241,7 +241,7 @@ class Sql:
         return server
 
     def status(self, timeout: float) -> ServerStatus:
-        server = self._local(timeout)
+        server = self.local(timeout)
         wal = server.volume.wal
         if wal is None:
             raise SqlError("could not connect to server")
@@ -251,7 +251,7 @@ class Sql:
         return ServerStatus(not server.writable, wal.position, senders, server.volume.system_identifier or "", names)
 
     def keep(self, timeout: float) -> None:
-        self._local(timeout)
+        self.local(timeout)
 
     def greet(self, patience: float, waiting: Callable[[float], None]) -> str | None:
         server = self._agent.server
@@ -265,17 +265,17 @@ class Sql:
         return None
 
     def replay_paused(self, timeout: float) -> bool:
-        self._local(timeout)
+        self.local(timeout)
         return False
 
     def standby_names(self, timeout: float) -> StandbyNames:
-        server = self._local(timeout)
+        server = self.local(timeout)
         names = {row.key: row.name for row in server.senders.rows()}
         read = [(names[key], setting) for key, setting in server.standbys.read.items() if key in names]
         return StandbyNames(server.standbys.written.text, tuple((name, int(name in setting.names)) for name, setting in read))
 
     def checkpoint(self, timeout: float) -> None:
-        server = self._local(timeout)
+        server = self.local(timeout)
         self._runtime.sleep(self._agent.world.uniform(0.05, 0.4))
         if not server.alive or not server.writable or server.silent or self._agent.world.chance(self._agent.world.op_failure):
             raise SqlError("the checkpoint broke off")
@@ -283,18 +283,18 @@ class Sql:
         server.standbys.checkpointed()
 
     def end_laggards(self, keep: str, behind: int, timeout: float) -> None:
-        self._local(timeout).senders.end_laggards(keep, behind)
+        self.local(timeout).senders.end_laggards(keep, behind)
 
     def end_transactions(self, timeout: float) -> int:
-        self._local(timeout)
+        self.local(timeout)
         return 0
 
     def slots(self, timeout: float) -> tuple[Slot, ...]:
-        self._local(timeout)
+        self.local(timeout)
         return ()
 
     def change_slots(self, make: Sequence[str], drop: Sequence[str], timeout: float) -> None:
-        self._local(timeout)
+        self.local(timeout)
 
     def roles(self, names: Sequence[str], timeout: float) -> tuple[Role, ...]:
         raise AssertionError("no role is looked at")

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hapg_failover.adapters.declared_files import Wanted
 from hapg_failover.adapters.ports import SupervisorEvent
 from hapg_failover.agent import Adapters, read_volume
 from hapg_failover.agent import Agent as RealAgent
@@ -14,12 +15,14 @@ from hapg_failover.core.state.decision import Decision
 from hapg_failover.core.state.lease_view import LeaseView
 from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.streaming import Streaming
+from hapg_failover.declaration_keeper import DeclarationKeeper
 from hapg_failover.events import Event
 from hapg_failover.settings import Identity, Settings
 from hapg_protocol.model import Holder, LeaseObject, LeaseState, Pod
 from hapg_protocol.version_profile import VersionProfile
 
 from . import adapters, disk, faults
+from .objects import Objects
 from .processes import Process, Runtime
 from .recording import Recording
 from .server import Server
@@ -68,7 +71,24 @@ class Agent:
             ),
         )
         self.process.spawn(self.real.run)
+        if world.wanted is not None:
+            self._keep_declared(runtime)
         self.process.later(world.uniform(0.0, RELIST_S), self._relist)
+
+    def _keep_declared(self, runtime: Runtime) -> None:
+        real = self.real
+        DeclarationKeeper(
+            runtime,
+            lambda: self.world.wanted or Wanted(),
+            Objects(self, runtime),
+            "scram-sha-256",
+            real.leads,
+            real.announce,
+            real.annotate,
+            real.not_applied,
+            lambda secrets: None,
+            self._log,
+        ).begin()
 
     # --- running, frozen, dead ---
 

@@ -6,9 +6,11 @@ import math
 import random
 from dataclasses import dataclass
 
+from hapg_failover.adapters.declared_files import Wanted
 from hapg_failover.core import disk_space
 from hapg_failover.core.timing import Timing
 from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
+from hapg_failover.declared.desired import Declaration, Role
 from hapg_protocol.model import EligibleReplica, LeaseState, Pod
 from hapg_protocol.wal_files import SEGMENT_SIZE
 
@@ -19,6 +21,7 @@ from .engine import Clock, Engine
 from .invariants import Invariants
 from .kubelet import Kubelet
 from .network import Network
+from .objects import Changed
 from .points import Points
 from .recording import Recording
 from .redo import Checkpoints
@@ -45,7 +48,8 @@ class World:
 
     timing: the chart's current values; timings: the values each member has read; redo_rate, stream_rate: bytes/s that a member replays
     or receives; restart_after_crash: as in postgresql.conf; archives: there is an archive, which has every complete segment; kept_from: the
-    LSN before which primaries have removed their WAL; restores: the first server is restored from a backup.
+    LSN before which primaries have removed their WAL; restores: the first server is restored from a backup; wanted: the roles
+    that are declared; changed: what was done for that.
     """
 
     restart_after_crash = False
@@ -100,6 +104,8 @@ class World:
         self.answers: list[tuple[int, str]] = []
         self.recordings: list[Recording] = []
         self.records = False
+        self.wanted: Wanted | None = None
+        self.changed: list[Changed] = []
         self.written_at = 0.0
         self.shutdowns: set[tuple[int, int]] = set()
         self.rogues: set[int] = set()
@@ -223,6 +229,15 @@ class World:
     def record(self) -> None:
         """Record the events and decisions of the agents from their next start on; running agents are restarted."""
         self.records = True
+        self._restart_agents()
+
+    def declare(self, *roles: Role) -> None:
+        """Declare roles. Agents learn it at once; the first time they are restarted."""
+        is_first, self.wanted = self.wanted is None, Wanted(Declaration(roles))
+        if is_first:
+            self._restart_agents()
+
+    def _restart_agents(self) -> None:
         for member in range(self.replicas):
             self.agent[member].running = False
             self.agent[member] = Agent(self, member)

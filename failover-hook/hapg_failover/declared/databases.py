@@ -114,8 +114,7 @@ def _values(name: str, text: str) -> tuple[str, ...]:
     """Return the elements of a list, or the one value of another parameter."""
     if name not in LISTS:
         return (text,)
-    parts = re.findall(r'"(?:[^"]|"")*"|[^,]+', text)
-    words = [part.strip() for part in parts if part.strip()]
+    words = [word.strip() for word in re.findall(r'\s*("(?:[^"]|"")*"|[^,]*)\s*(?:,|$)', text) if word.strip()]
     return tuple(word[1:-1].replace('""', '"') if word.startswith('"') else word for word in words)
 
 

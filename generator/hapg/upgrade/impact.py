@@ -198,6 +198,8 @@ def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Findi
             yield from _settings(change, _SETTINGS, "the failover containers reload it")
         case ("data", "backup.json"):
             yield from _settings(change, _ARCHIVE, "the containers `backup` reload it")
+        case ("data", "roles.json"):
+            yield Finding(Effect.RELOAD, "the agent of the primary makes the new roles and databases true", change)
         case ("data" | "binaryData", *_):
             yield Finding(Effect.RELOAD, "read once the kubelet has updated the files; servers reload them", change)
         case ("immutable",) if change.old is True:
