@@ -15,7 +15,7 @@ from hapg_failover.declared.desired import Database, Declaration, Entry, Extensi
 from tests.chart import helm
 
 BOTH = pytest.mark.parametrize("version", helm.VERSIONS)
-ROLES = [
+ROLES: list[dict[str, Any]] = [
     {"name": "app", "login": True, "memberOf": ["readers"], "passwordSecret": {"name": "logins", "key": "app"}},
     {"name": "readers", "superuser": False},
     {"name": "Other-1", "passwordSecret": {"name": "another"}},

@@ -95,7 +95,7 @@ class Release:
 @contextmanager
 def session(server: Container, database: str) -> Iterator[None]:
     """Keep a database in use."""
-    words = [BIN / "psql", "-qX", "-h", str(server.run / "socket"), "-p", str(server.port), "-U", "postgres", "-d", database]
+    words = [str(BIN / "psql"), "-qX", "-h", str(server.run / "socket"), "-p", str(server.port), "-U", "postgres", "-d", database]
     with subprocess.Popen(words, stdin=subprocess.PIPE) as client:
         yield
         assert client.stdin is not None

@@ -102,7 +102,11 @@ def test_without_a_declaration_the_server_is_not_asked(kept: Kept) -> None:
 
 
 def test_leadership_is_looked_at_before_every_statement(kept: Kept) -> None:
-    kept.objects.roles.side_effect = lambda names, timeout: setattr(kept, "term", None) or {}
+    def lose(names: Any, timeout: float) -> dict[str, FoundRole]:
+        kept.term = None
+        return {}
+
+    kept.objects.roles.side_effect = lose
     kept.look()
     kept.objects.run.assert_not_called()
     kept.log.assert_not_called()

@@ -173,6 +173,11 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
         Effect.DATA,
         CONFIG + "failover.json.postgresMajor.major",
     ),
+    "declared roles": (
+        lambda found: find(found, "ConfigMap", "ha-postgres-config")["data"].update({"roles.json": "{}"}),
+        Effect.RELOAD,
+        CONFIG + "roles.json",
+    ),
     "name in the settings": (lambda found: in_settings(found, name="x"), Effect.DATA, CONFIG + "failover.json.name"),
     "settings that are none": (
         lambda found: find(found, "ConfigMap", "ha-postgres-config")["data"].update({"failover.json": "{"}),

@@ -117,12 +117,17 @@ def test_a_healthy_release_for_programs() -> None:
             "pg-0 could not make the first server, and tries again: seed failed: no route",
         ),
         (FakeCluster([pod(0, ready=False, not_upgraded="no room")]), "pg-0 keeps its data as it is, of another major: no room"),
+        (FakeCluster([pod(0, "primary", not_applied="role a: no"), *pods(1, 2)]), "roles and databases are not as declared: role a: no"),
         (FakeCluster([*pods(0, 1), pod(2, not_following="no route")]), "pg-2 does not stream from the primary: no route"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_wrong_is_said(cluster: FakeCluster, words: str) -> None:
     assert [text for text in status.warnings(cluster.read()) if words in text] != []
+
+
+def test_what_a_former_primary_said_of_roles_counts_for_nothing() -> None:
+    assert status.warnings(FakeCluster([*pods(0, 1), pod(2, not_applied="role a: no")]).read()) == []
 
 
 def test_one_server_alone_is_well() -> None:
