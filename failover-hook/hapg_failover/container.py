@@ -5,11 +5,11 @@ from __future__ import annotations
 import faulthandler
 import fcntl
 import os
-import secrets
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from hapg_protocol.settings import WAL_VOLUME, SettingsError
@@ -34,11 +34,12 @@ from .adapters.supervisor import SupervisorFiles
 from .adapters.threads import Threads
 from .adapters.volume import Volume
 from .agent import Adapters, Agent, OperationStuck
+from .app_database import AppKeeper, prepare_secret
 from .backup_link import BackupLink
 from .credentials.roles import logins
 from .declaration_keeper import DeclarationKeeper
 from .inspection import Inspection
-from .passwords import API_S, RANDOM_BYTES, PasswordKeeper, first_passwords
+from .passwords import API_S, PasswordKeeper, first_passwords, random_entry
 from .settings import Identity, Settings
 from .settings import read as read_settings
 from .wiping import Wipe
@@ -155,6 +156,11 @@ def act(environment: Mapping[str, str]) -> int:
         log.hide,
         log,
     ).begin()
+    if now.app is not None:
+        try:
+            AppKeeper(now.app, PROJECTED, RUN, sql, adapters.kube, runtime, settings, agent.leads, agent.announce, log).begin(runtime)
+        except ValueError as error:  # the pod is older than the value, and will be replaced
+            log("warning", "app", str(error))
     if now.backup:
         BackupLink(RUN, runtime, lambda: agent.world.lease_uid, agent.leads, agent.announce, agent.annotate).begin()
     PeerServer(now.peer_port, keys, agent.asked_by_peer, agent.wal_for_peer).start()
@@ -199,7 +205,9 @@ def ensure_secrets(environment: Mapping[str, str]) -> int:
             try:
                 write_copy(RUN, first_passwords(kube, settings, PROJECTED, log))
                 if settings.backup:
-                    kube.ensure_secret(settings.backup_secret, BACKUP_KEY, lambda: secrets.token_urlsafe(RANDOM_BYTES), API_S)
+                    kube.ensure_secret(settings.backup_secret, BACKUP_KEY, partial(random_entry, BACKUP_KEY), API_S)
+                if settings.app is not None:
+                    prepare_secret(kube, settings.app, settings.standby_mode == "hot", PROJECTED, RUN)
                 return 0
             except ApiUnavailable as error:
                 log("warning", "secret", str(error))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from .adapters import beneath
 from .adapters.log import Log
 from .adapters.ports import KubeApi, NotFound, Runtime, Sql, SqlError
 from .adapters.secret import KEYS, SecretFiles, projected
-from .adapters.sql import escape_pgpass
 from .credentials import roles, scram, secret_entries
-from .credentials.secret_entries import Passwords
+from .credentials.secret_entries import Passwords, escape_pgpass
 from .settings import Settings
 from .workers import every
 
@@ -30,7 +30,7 @@ def first_passwords(kube: KubeApi, settings: Settings, directory: Path, log: Log
     """
     found = []
     for key, name in zip(KEYS, (settings.secret, settings.replication_secret), strict=True):
-        raw = projected(directory, key) or kube.ensure_secret(name, key, lambda: secrets.token_urlsafe(RANDOM_BYTES), API_S)
+        raw = projected(directory, key) or kube.ensure_secret(name, key, partial(random_entry, key), API_S)
         read = secret_entries.read(raw, f"Secret {name}, key {key}")
         if read.complaint:
             try:
@@ -40,6 +40,11 @@ def first_passwords(kube: KubeApi, settings: Settings, directory: Path, log: Log
             log("warning", "secret", read.complaint)
         found.append(read.password)
     return Passwords(*found)
+
+
+def random_entry(key: str) -> dict[str, str]:
+    """Return the entries of a Secret that has a random password under `key`, and nothing else."""
+    return {key: secrets.token_urlsafe(RANDOM_BYTES)}
 
 
 class PasswordKeeper:

@@ -12,6 +12,7 @@ from hapg_protocol.version_profile import VersionProfile
 
 from .core.timing import Timing
 from .core.write_quorum import ASYNCHRONOUS, Policy
+from .credentials.app import App
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Settings:
     profile: of the PostgreSQL major version; backup: there is a backup container; restores: it restores the first server, so that initdb
     does not create one; source: the live server that the first server is a clone of instead; upgrades_from: the PostgreSQL major whose data
     may be upgraded, None: none; upgrade_verified_s: how many seconds before an upgrade a restore of a backup has to have been verified,
-    None: no backup is needed.
+    None: no backup is needed; app: the database of an application, None: there is none.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Settings:
     source: Source | None = None
     upgrades_from: str | None = None
     upgrade_verified_s: float | None = None
+    app: App | None = None
 
     @property
     def replication_secret(self) -> str:
@@ -159,6 +161,7 @@ def read(text: str) -> tuple[Settings, tuple[str, ...]]:
         source=_source(root, document.source),
         upgrades_from=root.get("upgradesFrom"),
         upgrade_verified_s=root["upgradeVerifiedHours"] * 3600.0 if "upgradeVerifiedHours" in root else None,
+        app=_app(document.app),
     )
     return settings, document.unknown
 
@@ -169,6 +172,12 @@ def _source(root: Mapping[str, Any], source: Mapping[str, Any]) -> Source | None
     if not source:
         raise SettingsError("failover.json.source: missing; an object, because bootstrap is clone")
     return Source(source["host"], source["port"], source["sslMode"], source.get("user"))
+
+
+def _app(app: Mapping[str, Any]) -> App | None:
+    if not app:
+        return None
+    return App(app["database"], app["owner"], app["secret"], app["makesSecret"], app["host"], app["port"], app["readHost"])
 
 
 def _policy(replication: Mapping[str, Any], replicas: int) -> Policy:

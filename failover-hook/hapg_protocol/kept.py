@@ -39,4 +39,4 @@ def claims(release: str) -> tuple[str, ...]:
 
 def secrets(release: str) -> tuple[str, ...]:
     """Return the names of the Secrets that the pods of a release create."""
-    return tuple(f"{release}-{word}" for word in ("auth", "replication", "backup"))
+    return tuple(f"{release}-{word}" for word in ("auth", "replication", "backup", "app"))

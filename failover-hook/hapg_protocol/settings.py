@@ -82,6 +82,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "backup": _LATER_FLAG,
         "bootstrap": _choice("initdb", "restore", "clone", is_later=True),
         "source": Key(dict, "an object", is_later=True),
+        "app": Key(dict, "an object", is_later=True),
     },
     "labels": {"name": _LABEL, "kind": _LABEL, "role": _LABEL},
     "replication": {
@@ -110,6 +111,15 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "sslMode": _choice("disable", "prefer", "require", "verify-ca", "verify-full"),
         "user": _LATER_TEXT,
     },
+    "app": {
+        "database": Key(str, "the name of a database"),
+        "owner": Key(str, "the name of a role"),
+        "secret": Key(str, "the name of the Secret"),
+        "makesSecret": _FLAG,
+        "host": Key(str, "a host"),
+        "port": _PORT,
+        "readHost": Key(str, "a host"),
+    },
     PROFILE: {
         "major": Key(str, "a PostgreSQL major version"),
         "binDirectory": _LATER_TEXT,
@@ -136,7 +146,7 @@ class Document:
     """The content of failover.json; each value has the type that KEYS gives it.
 
     root, labels, replication, failover: the objects of that name; profile: `postgresMajor`; unknown: a sentence about each unknown key,
-    which a newer chart may have written; source: empty if the object is missing.
+    which a newer chart may have written; source, app: empty if the object is missing.
     """
 
     root: Mapping[str, Any]
@@ -146,6 +156,7 @@ class Document:
     profile: VersionProfile
     unknown: tuple[str, ...]
     source: Mapping[str, Any] = field(default_factory=dict)
+    app: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(text: str) -> Document:
@@ -161,8 +172,8 @@ def read(text: str) -> Document:
     )
     if root["replicas"] < 1:
         raise SettingsError(f"{FILE}.replicas: {root['replicas']} is not allowed; {_COUNT.allowed}")
-    source = _values(root["source"], "source", unknown.append) if "source" in root else {}
-    return Document(root, labels, replication, failover, _profile(profile), tuple(unknown), source)
+    source, app = (_values(root[name], name, unknown.append) if name in root else {} for name in ("source", "app"))
+    return Document(root, labels, replication, failover, _profile(profile), tuple(unknown), source, app)
 
 
 def _values(value: object, name: str, tell: Callable[[str], None]) -> dict[str, Any]:

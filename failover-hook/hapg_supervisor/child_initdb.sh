@@ -22,10 +22,11 @@ job_initdb() {
     return "$rc"
 }
 
-# Set FILES to the scripts, sorted by the bytes of their names.
+# Set FILES to what the agent asks for, and then the scripts, sorted by the bytes of their names.
 list_scripts() {
     local file
     FILES=()
+    if [[ -e $RUN/app.sql ]]; then FILES+=("$RUN/app.sql"); fi
     set +f
     for file in "$SCRIPTS"/*; do
         if [[ ! -e $file ]]; then continue; fi
@@ -64,7 +65,7 @@ run_scripts() { # DIRECTORY
             kill -QUIT "$server"
             wait "$server"
             said=${said##*$'\n'}
-            said=${said#"psql:$SCRIPTS/"}
+            said=${said#"psql:${file%/*}/"}
             # a syntax error quotes a word of the script
             printf 'error: script %s: %s\n' "${file##*/}" "${said%% at or near *}"
             return 1

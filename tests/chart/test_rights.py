@@ -89,8 +89,10 @@ def calls(configuration: Configuration) -> None:
         lambda: kube.list_pods(2.0),
         lambda: kube.patch_pod(PodPatch("ha-postgres-0", "u"), 2.0),
         lambda: kube.record_event("Normal", "Promoted", "text", 2.0),
-        lambda: kube.ensure_secret("ha-postgres-auth", "POSTGRES_PASSWORD", lambda: "x", 2.0),
-        lambda: kube.ensure_secret("ha-postgres-replication", "REPLICATION_PASSWORD", lambda: "x", 2.0),
+        lambda: kube.ensure_secret("ha-postgres-auth", "POSTGRES_PASSWORD", dict, 2.0),
+        lambda: kube.ensure_secret("ha-postgres-replication", "REPLICATION_PASSWORD", dict, 2.0),
+        lambda: kube.ensure_secret("ha-postgres-app", "password", dict, 2.0),
+        lambda: kube.change_secret("ha-postgres-app", {"uri": "x"}, 2.0),
     ):
         with contextlib.suppress(ApiError, ApiUnavailable):
             call()
@@ -109,7 +111,7 @@ def test_the_role_allows_what_the_container_does_and_no_more(requests: tuple[Con
     for thread in threads:
         thread.join(10)
 
-    rules = helm.objects()["Role", "ha-postgres"]["rules"]
+    rules = helm.objects("--set", "app.database=orders")["Role", "ha-postgres"]["rules"]
     allowed: set[Right] = {
         (group, resource, verb, name)
         for rule in rules

@@ -267,10 +267,27 @@ def test_events_are_accepted(side: Side) -> None:
 
 def test_a_secret_is_made_once(side: Side) -> None:
     for value in ("first", "second"):
-        assert side.client().ensure_secret("db-auth", "POSTGRES_PASSWORD", lambda value=value: value, LIMIT) == b"first"  # type: ignore[misc]
+        entries = {"POSTGRES_PASSWORD": value}
+        assert side.client().ensure_secret("db-auth", "POSTGRES_PASSWORD", entries.copy, LIMIT) == b"first"
     side.add_secret_without_key("bare")
     with pytest.raises(ApiError, match="bare exists but has no key POSTGRES_PASSWORD"):
-        side.client().ensure_secret("bare", "POSTGRES_PASSWORD", lambda: "third", LIMIT)
+        side.client().ensure_secret("bare", "POSTGRES_PASSWORD", lambda: {"POSTGRES_PASSWORD": "third"}, LIMIT)
+
+
+def test_entries_of_a_secret_are_changed_and_removed_and_others_stay(side: Side) -> None:
+    kube = side.client()
+
+    def entry(key: str) -> bytes:
+        return kube.ensure_secret("db-app", key, lambda: {"password": "p", "uri": "old", "ro-uri": "read"}, LIMIT)
+
+    assert entry("uri") == b"old"
+    for _ in range(2):
+        kube.change_secret("db-app", {"uri": "new", "ro-uri": None}, LIMIT)
+    assert (entry("uri"), entry("password")) == (b"new", b"p")
+    with pytest.raises(ApiError, match="db-app exists but has no key ro-uri"):
+        entry("ro-uri")
+    with pytest.raises(NotFound):
+        kube.change_secret("other", {"uri": "new"}, LIMIT)
 
 
 def test_a_watch_delivers_the_lease_from_the_beginning(side: Side) -> None:

@@ -6,7 +6,7 @@ does, so its users exercise the codecs too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -132,6 +132,13 @@ class FakeCluster:
             return self.decode_pod(pod)  # a patch that changes nothing doesn't create a new version
         return self._store_pod(pod)
 
+    def change_secret(self, name: str, entries: Mapping[str, str | None]) -> None:
+        """Apply a merge patch to a Secret's entries."""
+        if name not in self.secrets:
+            raise NotFound(f"there is no Secret {name}")
+        changed = {**self.secrets[name], **entries}
+        self.secrets[name] = {key: value for key, value in changed.items() if value is not None}
+
     def decode_pod(self, pod: Json) -> Pod:
         """Return the pod as clients see it."""
         decoded = pod_codec.from_object(pod, self.name, self.role_label)
@@ -181,13 +188,16 @@ class FakeKube:
     def record_event(self, kind: str, reason: str, message: str, timeout: float) -> None:
         self._write(lambda: self.cluster.events.append((kind, reason, message)), timeout)
 
-    def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bytes:
+    def ensure_secret(self, name: str, key: str, make_entries: Callable[[], Mapping[str, str]], timeout: float) -> bytes:
         self._reach(timeout)
         if name not in self.cluster.secrets:
-            self.cluster.secrets[name] = {key: make_value()}
+            self.cluster.secrets[name] = dict(make_entries())
         if not self.cluster.secrets[name].get(key):
             raise ApiError(f"Secret {name} exists but has no key {key}")
         return self.cluster.secrets[name][key].encode()
+
+    def change_secret(self, name: str, entries: Mapping[str, str | None], timeout: float) -> None:
+        self._write(lambda: self.cluster.change_secret(name, entries), timeout)
 
     def _reach(self, timeout: float) -> None:
         if self.faults.unavailable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from hapg_failover.adapters.ports import (
@@ -116,8 +116,11 @@ class Kube:
     def record_event(self, kind: str, reason: str, message: str, timeout: float) -> None:
         self._agent.world.announced.append((self._agent.member, reason))
 
-    def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bytes:
+    def ensure_secret(self, name: str, key: str, make_entries: Callable[[], Mapping[str, str]], timeout: float) -> bytes:
         raise AssertionError("no Secret is made by an agent")
+
+    def change_secret(self, name: str, entries: Mapping[str, str | None], timeout: float) -> None:
+        raise AssertionError("no Secret is changed by what the simulation has of an agent")
 
 
 class Supervisor:
@@ -298,6 +301,9 @@ class Sql:
 
     def roles(self, names: Sequence[str], timeout: float) -> tuple[Role, ...]:
         raise AssertionError("no role is looked at")
+
+    def database_owner(self, name: str, timeout: float) -> str | None:
+        raise AssertionError("no database is looked at")
 
     def change_roles(self, statements: Sequence[str], timeout: float) -> None:
         raise AssertionError("no role is changed")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ..core.seeding import problem
 from ..credentials import secret_entries
+from ..credentials.secret_entries import escape_pgpass
 from ..settings import Source
 from . import beneath
 from .ports import SourceError, SourceFacts, SqlError
-from .sql import escape_pgpass, source_state
+from .sql import source_state
 
 DIRECTORY = Path("/etc/hapg/source")
 LOOK_S = 15.0

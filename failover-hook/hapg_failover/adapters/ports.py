@@ -118,8 +118,11 @@ class KubeApi(Protocol):
     def record_event(self, kind: str, reason: str, message: str, timeout: float) -> None:
         """Record an Event about this pod. kind: 'Normal' or 'Warning'; reason: in UpperCamelCase; message: in words."""
 
-    def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bytes:
-        """Create the Secret if it doesn't exist; return its entry `key`. Raise ApiError if it exists without the key."""
+    def ensure_secret(self, name: str, key: str, make_entries: Callable[[], Mapping[str, str]], timeout: float) -> bytes:
+        """Create the Secret with these entries if it doesn't exist; return its entry `key`. Raise ApiError if it exists without the key."""
+
+    def change_secret(self, name: str, entries: Mapping[str, str | None], timeout: float) -> None:
+        """Set entries of a Secret, None removes one; others stay. Raise NotFound, ApiUnavailable, ApiError."""
 
 
 class Removal(Protocol):
@@ -226,6 +229,9 @@ class Sql(Protocol):
 
     def roles(self, names: Sequence[str], timeout: float) -> tuple[Role, ...]:
         """Return those of the roles that exist on the local server, with what they lack (credentials.roles). Raise SqlError."""
+
+    def database_owner(self, name: str, timeout: float) -> str | None:
+        """Return the owner of a database of the local server, None if there is no such database. Raise SqlError."""
 
     def change_roles(self, statements: Sequence[str], timeout: float) -> None:
         """Run statements on the local server, unlogged and without waiting for a standby. Raise SqlError for the first that fails."""

@@ -102,6 +102,7 @@ SELECT coalesce(json_agg(json_build_array(
        )), '[]')::text
   FROM pg_authid AS r WHERE rolname = ANY (%s)
 """
+_DATABASE_OWNER = "SELECT (SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = %s)"
 # A statement that changes a password doesn't wait for standbys, and the server's log never contains it, even if it fails.
 _QUIETLY = (
     "-c synchronous_commit=local -c default_transaction_read_only=off -c log_statement=none -c log_min_error_statement=panic"
@@ -356,6 +357,11 @@ class PostgresSql:
         (rows,) = self._once(self._local, timeout, (_ROLES, (*wanted, list(names))))
         return tuple(_role(row) for row in json.loads(rows))
 
+    def database_owner(self, name: str, timeout: float) -> str | None:
+        """See ports.Sql."""
+        (owner,) = self._once(self._local, timeout, (_DATABASE_OWNER, (name,)))
+        return None if owner is None else str(owner)
+
     def change_roles(self, statements: Sequence[str], timeout: float) -> None:
         """See ports.Sql."""
         self._once(self._local, timeout, *statements, more=_QUIETLY)
@@ -421,11 +427,6 @@ def source_state(parameters: Mapping[str, str | int], major: str, timeout: float
         return SourceState(version, size, tuple(json.loads(tablespaces)), may_copy, has_superuser, has_database)
     finally:
         session.close()
-
-
-def escape_pgpass(text: str) -> str:
-    """Return a field of a line of a password file (libpq-pgpass)."""
-    return text.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def _options(*more: str) -> str:

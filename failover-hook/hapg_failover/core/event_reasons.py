@@ -206,4 +206,17 @@ EVENT_REASONS = (
         "somebody has changed a declared role or database by hand; it is left so",
         "undo the change, or declare what is wanted now",
     ),
+    EventReason("AppChanged", "Normal", "the database or the owner that the value `app` names was created, or the owner's password set"),
+    EventReason(
+        "AppDiffers",
+        "Warning",
+        "database or owner existed before and are not as the value `app` says; the agent changes neither",
+        "run `ALTER DATABASE … OWNER TO …` or `ALTER ROLE`, or correct the value",
+    ),
+    EventReason(
+        "AppNotApplied",
+        "Warning",
+        "the database, its owner or the Secret of the value `app` could not be made; it is retried",
+        "act on the reason in the message",
+    ),
 )

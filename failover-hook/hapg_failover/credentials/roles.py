@@ -82,23 +82,23 @@ def plan(found: Sequence[Role], passwords: Passwords, *, own_role: bool, method:
 
 
 def _superuser(role: Role | None, password: str, method: str, salt: bytes) -> Change | None:
-    if role is None or _fits(role, password, method):
+    if role is None or fits(role, password, method):
         return None
-    verifier = _verifier(SUPERUSER, password, method, salt)
-    return Change((f"ALTER ROLE {SUPERUSER} PASSWORD '{verifier}'",), f"{SUPERUSER} has the password from the Secret")
+    stored = verifier(SUPERUSER, password, method, salt)
+    return Change((f"ALTER ROLE {SUPERUSER} PASSWORD '{stored}'",), f"{SUPERUSER} has the password from the Secret")
 
 
 def _replication(role: Role | None, password: str, method: str, salt: bytes) -> Change | None:
-    verifier = _verifier(REPLICATION, password, method, salt)
+    stored = verifier(REPLICATION, password, method, salt)
     if role is None:
-        create = f"CREATE ROLE {REPLICATION} LOGIN REPLICATION PASSWORD '{verifier}'"
+        create = f"CREATE ROLE {REPLICATION} LOGIN REPLICATION PASSWORD '{stored}'"
         return Change((create, *_grants(FUNCTIONS, MEMBERSHIPS)), f"the role {REPLICATION} is created")
     statements = []
     reason = f"the rights of {REPLICATION} are restored"
     if not role.login or not role.replication or role.superuser:
         statements.append(f"ALTER ROLE {REPLICATION} LOGIN REPLICATION NOSUPERUSER")
-    if not _fits(role, password, method):
-        statements.append(f"ALTER ROLE {REPLICATION} PASSWORD '{verifier}'")
+    if not fits(role, password, method):
+        statements.append(f"ALTER ROLE {REPLICATION} PASSWORD '{stored}'")
         reason = f"{REPLICATION} has the password from the Secret"
     statements += _grants(role.lacks_functions, role.lacks_memberships)
     return Change(tuple(statements), reason) if statements else None
@@ -109,11 +109,13 @@ def _grants(functions: Sequence[str], memberships: Sequence[str]) -> list[str]:
     return grants + [f"GRANT {membership} TO {REPLICATION}" for membership in memberships]
 
 
-def _fits(role: Role, password: str, method: str) -> bool:
+def fits(role: Role, password: str, method: str) -> bool:
+    """True if the role's stored password is this one, in the form for `method`."""
     if method == "md5":
         return role.stored == scram.md5(password, role.name)
     return scram.fits_scram(role.stored, password)
 
 
-def _verifier(user: str, password: str, method: str, salt: bytes) -> str:
+def verifier(user: str, password: str, method: str, salt: bytes) -> str:
+    """Return the form in which a password is stored for `method`, scram-sha-256 or md5."""
     return scram.md5(password, user) if method == "md5" else scram.scram(password, salt)

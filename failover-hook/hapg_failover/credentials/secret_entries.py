@@ -46,3 +46,8 @@ def read(raw: bytes, where: str) -> Read:
         f"{where}: the password ends with a line break, which is not part of it; clients that send the entry unchanged are refused."
         " Write the Secret again without it (printf instead of echo)",
     )
+
+
+def escape_pgpass(text: str) -> str:
+    """Return a field of a line of a password file (libpq-pgpass)."""
+    return text.replace("\\", "\\\\").replace(":", "\\:")

@@ -228,7 +228,15 @@ def test_an_event_is_about_this_pod(api: Api) -> None:
 def test_a_secret_that_was_lost_in_a_race_is_taken_as_it_is(api: Api) -> None:
     there = {"data": {"PASSWORD": "eA=="}}
     api.answers = [refuses(404), refuses(409), says(200, there)]
-    assert api.kube().ensure_secret("s", "PASSWORD", lambda: "mine", 1.0) == b"x"
+    assert api.kube().ensure_secret("s", "PASSWORD", lambda: {"PASSWORD": "mine"}, 1.0) == b"x"
+
+
+def test_entries_of_a_secret_are_merged_into_it(api: Api) -> None:
+    api.answers = [says(200, {})]
+    api.kube().change_secret("s", {"uri": "x", "ro-uri": None}, 1.0)
+    (request,) = api.requests
+    assert (request.method, request.path) == ("PATCH", "/api/v1/namespaces/ns/secrets/s")
+    assert request.body == {"data": {"uri": "eA==", "ro-uri": None}}
 
 
 def test_the_token_of_the_pod_is_sent(api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

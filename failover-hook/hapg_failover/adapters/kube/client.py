@@ -113,7 +113,7 @@ class Kube:
         }
         self._call("POST", scope.core("events"), timeout, body)
 
-    def ensure_secret(self, name: str, key: str, make_value: Callable[[], str], timeout: float) -> bytes:
+    def ensure_secret(self, name: str, key: str, make_entries: Callable[[], Mapping[str, str]], timeout: float) -> bytes:
         """See ports.KubeApi."""
         end = time.monotonic() + timeout
         path = f"{self._scope.core('secrets')}/{name}"
@@ -126,12 +126,17 @@ class Kube:
             "kind": "Secret",
             "metadata": {"name": name, "labels": dict(self._scope.selector)},
             "type": "Opaque",
-            "data": {key: b64encode(make_value().encode()).decode()},
+            "data": {entry: _encoded(value) for entry, value in make_entries().items()},
         }
         try:
             return _entry(self._call("POST", self._scope.core("secrets"), _left(end), body), name, key)
         except Conflict:
             return _entry(self._call("GET", path, _left(end)), name, key)
+
+    def change_secret(self, name: str, entries: Mapping[str, str | None], timeout: float) -> None:
+        """See ports.KubeApi."""
+        patch = {"data": {entry: None if value is None else _encoded(value) for entry, value in entries.items()}}
+        self._call("PATCH", f"{self._scope.core('secrets')}/{name}", timeout, patch, content_type=_MERGE_PATCH)
 
     def _call(
         self,
@@ -158,6 +163,10 @@ def _entry(secret: Mapping[str, Any], name: str, key: str) -> bytes:
     if not value:
         raise ApiError(f"Secret {name} exists but has no key {key}: add it, or delete the Secret")
     return b64decode(value)
+
+
+def _encoded(value: str) -> str:
+    return b64encode(value.encode()).decode()
 
 
 def _left(end: float) -> float:
