@@ -262,6 +262,7 @@
 {{- $wrong = concat $wrong (include "ha-postgres-15.0.0.cloneProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-15.0.0.importProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-15.0.0.roleProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres-15.0.0.appProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}

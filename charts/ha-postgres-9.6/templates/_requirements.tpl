@@ -267,6 +267,7 @@
 {{- $wrong = concat $wrong (include "ha-postgres-9.6.0.cloneProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-9.6.0.importProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-9.6.0.roleProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres-9.6.0.appProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}

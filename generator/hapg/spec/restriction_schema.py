@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hapg.spec.restrictions import (
+    APP_RESERVED,
     BOUNDS,
     INITDB_REFUSED,
     INITDB_TAKEN,
@@ -29,6 +30,10 @@ def restrict(schema: Schema) -> None:
     properties["postgresql"]["properties"]["parameters"]["patternProperties"] = _parameters()
     arguments = properties["initdb"]["properties"]["args"]
     arguments["items"] = _argument(arguments["items"])
+    for name in ("database", "owner"):
+        schema["properties"]["app"]["properties"][name]["allOf"] = [
+            {"if": {"pattern": pattern}, "then": _left_out(why)} for pattern, why in APP_RESERVED.items()
+        ]
     commit = {"synchronous_commit": _bounded(SYNCHRONOUS_COMMIT, (True, 1))}
     schema["if"] = _inside({"mode": {"const": "synchronous"}}, "replication")
     schema["then"] = _inside(commit, "postgresql", "parameters", needed=False)

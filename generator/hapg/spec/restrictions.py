@@ -106,6 +106,17 @@ ARCHIVER_SETS = ("archive_command", "archive_library", "archive_mode")
 """Parameters that the user can't set while archiver.type is set."""
 
 
+APP_NAME = "^([A-Za-z_][-._A-Za-z0-9]*)?$"
+"""An allowed name of an application's database or owner, or none."""
+
+APP_RESERVED: Mapping[str, str] = {
+    "^(postgres|template0|template1|public|none)$": "PostgreSQL has this name for itself",
+    "^pg_": "names that begin with pg_ are those of PostgreSQL itself",
+    "^ha_postgres_": "names that begin with ha_postgres_ are those of the pods and of imports",
+}
+"""Names that such a database or owner can't have: regular expression to reason."""
+
+
 @dataclass(frozen=True)
 class Target:
     """The form of a restore target's value. pattern: for the whole text; words: what is expected."""

@@ -189,6 +189,7 @@
 {{- $wrong = concat $wrong (include "[[ prefix ]].cloneProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "[[ prefix ]].importProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "[[ prefix ]].roleProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "[[ prefix ]].appProblems" . | fromJsonArray) -}}
 
 {{- if $wrong -}}
 {{- fail (printf "\n%s" (join "\n" $wrong)) -}}
