@@ -74,7 +74,7 @@ def remains() -> Remains:
     beside = {"kubedb.com/name": "pg-2", "kubedb.com/kind": "Postgres"}
     return Remains(
         claims={"data-pg-0": 2, "data-pg-2": 1, "wal-pg-2": 1, "data-pg-2-0": 1},
-        secrets={"pg-auth": OURS, "pg-replication": OURS, "pg-2-auth": beside},
+        secrets={"pg-auth": OURS, "pg-replication": OURS, "pg-app": OURS, "pg-2-auth": beside},
         leases={"pg", "pg-2"},
     )
 

@@ -182,6 +182,14 @@ def test_wipe_keeps_a_secret_that_the_pods_did_not_create(use: Use) -> None:
     assert namespace.names() == {"secret/pg-auth"}
 
 
+def test_wipe_deletes_the_secret_of_an_application_too(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    namespace = use(uninstalled("pg"))
+    namespace.objects["secret"].append(of("pg-app", labels("pg")))
+    assert main(["wipe", "pg", "--yes", "pg"]) == 0
+    assert namespace.names() == set()
+    assert "  Secret pg-app\n" in capsys.readouterr().err
+
+
 def test_wipe_of_what_is_left_without_a_lease(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     namespace = use(uninstalled("pg"))
     namespace.objects["lease"] = []
