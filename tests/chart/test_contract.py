@@ -13,7 +13,9 @@ import pytest
 from hapg_failover import container, settings
 from hapg_failover.adapters import script
 from hapg_failover.adapters.secret import KEYS, PROJECTED
+from hapg_failover.app_database import FILE
 from hapg_failover.core.write_quorum import Policy
+from hapg_failover.credentials.app import PASSWORD_KEY
 from tests.chart import golden, helm
 
 SUPERVISOR = "\n".join(path.read_text() for path in script.sources())
@@ -51,7 +53,8 @@ def test_the_container_reads_its_settings(example: str, version: str) -> None:
     (projected,) = [volume["projected"] for volume in stateful_set["spec"]["template"]["spec"]["volumes"] if volume["name"] == "secret"]
     entries = [(source["secret"]["name"], source["secret"]["items"]) for source in projected["sources"]]
     names = (read.secret, read.replication_secret)
-    assert entries == [(name, [{"key": key, "path": key}]) for name, key in zip(names, KEYS, strict=True)]
+    expected = [(name, [{"key": key, "path": key}]) for name, key in zip(names, KEYS, strict=True)]
+    assert entries == expected + ([(read.app.secret, [{"key": PASSWORD_KEY, "path": FILE}])] if read.app else [])
 
 
 def test_the_values_reach_the_container() -> None:

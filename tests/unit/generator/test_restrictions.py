@@ -14,7 +14,7 @@ from hapg.chart import render, values
 from hapg.chart.fixed_settings import DURABILITY_SETTINGS, STREAMING_SETTINGS
 from hapg.spec import error_messages, schema
 from hapg.spec.parameter_contexts import contexts
-from hapg.spec.restrictions import BOUNDS, INITDB_REFUSED, RESERVED, SYNCHRONOUS_COMMIT
+from hapg.spec.restrictions import APP_NAME, APP_RESERVED, BOUNDS, INITDB_REFUSED, RESERVED, SYNCHRONOUS_COMMIT
 from hapg.spec.version_profiles import PROFILES
 
 SOURCE = values.source({}, "15")
@@ -88,6 +88,27 @@ def test_some_values_only(name: str, refused: list[object], taken: list[object])
     for value in refused:
         [said] = problems({name: value})
         assert said.endswith(f"{BOUNDS[name].words}: {BOUNDS[name].why}")
+
+
+@pytest.mark.parametrize("key", ["database", "owner"])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("postgres", "PostgreSQL has"), ("none", "PostgreSQL has"), ("pg_x", "names that begin with pg_"), ("ha_postgres_x", "ha_postgres_")],
+)
+def test_an_application_takes_no_name_that_others_have(key: str, name: str, why: str) -> None:
+    given = copy.deepcopy(values.nested(SOURCE))
+    given["app"] = {"database": "orders", "owner": "shop", "secretName": ""} | {key: name}
+    for known in (schema.strict(SOURCE), SCHEMA):
+        [said] = error_messages.problems(known, given)
+        assert said.startswith(f'app.{key}: "{name}" is not allowed; left out, because ')
+        assert why in said
+
+
+def test_the_names_of_an_application_are_the_same_for_schema_and_templates() -> None:
+    for key in ("database", "owner"):
+        found = SOURCE["properties"]["app"]["properties"][key]
+        assert found["pattern"] == APP_NAME
+        assert [each["if"]["pattern"] for each in found["allOf"]] == list(APP_RESERVED)
 
 
 @pytest.mark.parametrize(
