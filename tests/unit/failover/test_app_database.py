@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from hapg_failover import container
 from hapg_failover.adapters.ports import ApiUnavailable, SqlError
 from hapg_failover.app_database import FILE, AppKeeper, prepare_secret
 from hapg_failover.credentials import scram
@@ -19,6 +20,8 @@ from hapg_failover.credentials.app import App, drift, entries, first, plan
 from hapg_failover.credentials.roles import Role
 from hapg_protocol.version_profile import VersionProfile
 from tests.fakes.kube import FakeCluster, FakeKube
+
+from .test_settings import changed
 
 APP = App("orders", "shop", "db-app", True, "db.demo", 5432, "db-replicas.demo")
 NAMED = dataclasses.replace(APP, secret="theirs", makes_secret=False)
@@ -329,3 +332,16 @@ def test_an_unavailable_api_is_not_a_missing_secret(pod: Pod) -> None:
     pod.kube.faults.unavailable = True
     with pytest.raises(ApiUnavailable):
         pod.prepare()
+
+
+def test_prepare_makes_the_secret_before_any_other_container_starts(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"database": "orders", "owner": "shop", "secret": "pg-app", "makesSecret": True}
+    (pod.run.parent / "failover.json").write_text(changed("app", names | {"host": "pg.demo", "port": 5432, "readHost": "pg-replicas.demo"}))
+    replaced: dict[str, Any] = {"CONFIG": pod.run.parent / "failover.json", "RUN": pod.run, "PROJECTED": pod.projected}
+    replaced |= {"Log": Mock(), "in_cluster": Mock(), "Kube": lambda *_: pod.kube}
+    for name, value in replaced.items():
+        monkeypatch.setattr(container, name, value)
+    assert container.ensure_secrets({"POD_NAMESPACE": "demo"}) == 0
+    assert pod.cluster.secrets.keys() == {"pg-auth", "pg-replication", "pg-app"}
+    found = pod.cluster.secrets["pg-app"]
+    assert found["uri"] == f"postgresql://shop:{found['password']}@pg.demo:5432/orders"
