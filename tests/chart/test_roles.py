@@ -33,6 +33,8 @@ DATABASES = [
     {"name": "old", "ensure": "absent"},
 ]
 
+APP = {"database": "shop", "owner": "seller"}
+
 
 def declared(roles: Any = (), databases: Any = (), **options: Any) -> Declaration:
     """What the agent reads."""
@@ -135,6 +137,14 @@ def test_the_agent_refuses_what_the_chart_refuses() -> None:
             {"databases": [{"name": "a", "schemas": [{"name": "pg_x"}]}]},
             "the schema pg_x of a can't be declared, because it is PostgreSQL's own",
         ),
+        (
+            {"app": APP, "roles": [{"name": "seller", "login": True, "passwordSecret": {"name": "a"}}]},
+            "roles: seller is the owner that app makes",
+        ),
+        ({"app": APP, "roles": [{"name": "seller", "memberOf": ["a"]}]}, "its entry needs login: true and has no passwordSecret"),
+        ({"app": APP, "roles": [{"name": "seller", "login": True, "ensure": "absent"}]}, "roles: seller is the owner that app makes"),
+        ({"app": APP, "databases": [{"name": "shop", "ensure": "absent"}]}, "databases: shop is the database that app makes"),
+        ({"app": APP, "databases": [{"name": "shop", "owner": "a"}]}, "it can't be absent, and its owner is seller"),
         ({"roles": [{"login": True}]}, "name"),
         ({"roles": [{"name": "a", "password": "x"}]}, "password"),
         ({"roles": [{"name": "a", "validUntil": "tomorrow"}]}, "validUntil"),
@@ -143,6 +153,15 @@ def test_the_agent_refuses_what_the_chart_refuses() -> None:
 )
 def test_what_is_refused(given: dict[str, Any], sentence: str, version: str) -> None:
     assert sentence in helm.refusal(*helm.values(given), version=version)
+
+
+def test_what_app_makes_can_be_declared_further() -> None:
+    more = {
+        "roles": [{"name": "seller", "login": True, "memberOf": ["a"]}],
+        "databases": [{"name": "shop", "extensions": [{"name": "pg_trgm"}]}],
+    }
+    helm.objects(*helm.values({"app": APP, **more}))
+    helm.objects(*helm.values({"roles": [{"name": "seller"}], "databases": [{"name": "shop", "owner": "a"}]}))
 
 
 def test_the_configuration_is_json_whatever_a_name_holds() -> None:

@@ -38,6 +38,8 @@
 {{- define "ha-postgres-14.0.0.roleProblems" -}}
 {{- $wrong := list -}}
 {{- $absent := list -}}
+{{- $app := .Values.app -}}
+{{- $owner := include "ha-postgres-14.0.0.appOwner" . -}}
 {{- $names := list "" -}}
 {{- range .Values.roles -}}
 {{- $wrong = concat $wrong (include "ha-postgres-14.0.0.reservedName" (list "roles" .name) | fromJsonArray) -}}
@@ -47,6 +49,9 @@
 {{- $names = append $names .name -}}
 {{- if eq (.ensure | default "present") "absent" -}}
 {{- $absent = append $absent .name -}}
+{{- end -}}
+{{- if and $app.database (eq .name $owner) (or (has .name $absent) .passwordSecret (not .login)) -}}
+{{- $wrong = append $wrong (printf "roles: %s is the owner that app makes; its entry needs login: true and has no passwordSecret, because its password is that of app" .name) -}}
 {{- end -}}
 {{- end -}}
 {{- range $role := .Values.roles -}}
@@ -63,6 +68,9 @@
 {{- $wrong = append $wrong (printf "databases: %s is listed twice; keep one entry" .name) -}}
 {{- end -}}
 {{- $names = append $names .name -}}
+{{- if and $app.database (eq .name $app.database) (or (eq (.ensure | default "present") "absent") (and .owner (ne .owner $owner))) -}}
+{{- $wrong = append $wrong (printf "databases: %s is the database that app makes; it can't be absent, and its owner is %s" .name $owner) -}}
+{{- end -}}
 {{- $wrong = concat $wrong (include "ha-postgres-14.0.0.presentRole" (list (printf "databases: the owner of %s is" .name) .owner $absent) | fromJsonArray) -}}
 {{- range .schemas -}}
 {{- if or (hasPrefix "pg_" .name) (eq .name "information_schema") -}}
