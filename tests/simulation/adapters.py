@@ -56,6 +56,9 @@ class Kube:
 
     def _call(self, apply: Callable[[], T], timeout: float) -> T:
         self._agent.process.point()
+        return self._answer(apply, timeout)
+
+    def _answer(self, apply: Callable[[], T], timeout: float) -> T:
         answers = self._runtime.mailbox()
         self._agent.world.network.call(self._agent, lambda: (apply(),), answers.put, timeout)
         answer: tuple[T] | None = answers.get()
@@ -76,8 +79,11 @@ class Kube:
         return self._put(state, version, timeout)
 
     def _put(self, state: LeaseState, version: str | None, timeout: float) -> LeaseObject:
-        world, sent, kind = self._agent.world, self._agent.world.engine.now, self._agent.kind_of_put(state)
-        outcome, lease = self._call(lambda: world.network.put(self._agent, kind, state, version, sent), timeout)
+        world, kind = self._agent.world, self._agent.kind_of_put(state)
+        decided = world.engine.now
+        self._agent.process.point()
+        sent = world.engine.now
+        outcome, lease = self._answer(lambda: world.network.put(self._agent, kind, state, version, decided, sent), timeout)
         match outcome:
             case PutOutcome.CONFLICT:
                 raise Conflict("another version")

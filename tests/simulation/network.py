@@ -129,9 +129,9 @@ class Network:
             world.engine.after(there, lambda: carry_out(True))
 
     def put(
-        self, agent: Agent, kind: PutKind, state: LeaseState, version: str | None, sent: float
+        self, agent: Agent, kind: PutKind, state: LeaseState, version: str | None, decided: float, sent: float
     ) -> tuple[PutOutcome, LeaseObject | None]:
-        """Carry out a PUT of the Lease. sent: true time."""
+        """Carry out a PUT of the Lease. decided: from when its effect counts; sent: from when its answer is awaited; true times."""
         world = self.world
         if self.put_refused[agent.member]:
             return PutOutcome.UNKNOWN, None
@@ -142,7 +142,8 @@ class Network:
             if kind is PutKind.RELEASE and lease is not None:
                 world.invariants.released(agent, lease)
             if kind is PutKind.CLAIM:
-                given_up = world.engine.now - sent > world.timings[agent.member].late
+                now, timing = world.engine.now, world.timings[agent.member]
+                given_up = now - sent > timing.late or now - decided > timing.usable_lease(state.ttl_s)
                 world.invariants.claimed(agent, previous, state, given_up=given_up)
             world.written_at = world.engine.now
         return outcome, lease
