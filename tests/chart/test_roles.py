@@ -39,7 +39,7 @@ APP = {"database": "shop", "owner": "seller"}
 def declared(roles: Any = (), databases: Any = (), **options: Any) -> Declaration:
     """What the agent reads."""
     given = helm.values({"roles": list(roles), "databases": list(databases)})
-    text = helm.objects(*given, **options)["ConfigMap", "ha-postgres-config"]["data"]["roles.json"]
+    text = helm.objects(*given, **options)["ConfigMap", "ha-postgres-config"]["data"][declared_files.DECLARED.name]
     return desired.parse(text)
 
 

@@ -14,6 +14,7 @@ from tests.cluster import embedded, pgbackrest
 
 from .backups import Backup, Beside, primary_with_backup
 from .harness import BIN, DEFAULT, Container, server_user
+from .upgrades import unpack
 
 Make = Callable[..., Container]
 
@@ -55,6 +56,24 @@ def templates(prerequisites: None) -> Iterator[Callable[[str], Path]]:
         return container.pgdata
 
     yield template
+    shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def images() -> Iterator[Callable[[str], Path]]:
+    """Return the root file system of a major's image, unpacked once."""
+    root = Path(tempfile.mkdtemp(prefix="hapg-images-"))
+    root.chmod(0o755)
+
+    @cache
+    def image(major: str) -> Path:
+        unpack(major, root / major)
+        uid, gid = server_user()
+        with (root / major / "etc/passwd").open("a") as passwd:
+            passwd.write(f"server:x:{uid}:{gid}::/:/bin/false\n")
+        return root / major
+
+    yield image
     shutil.rmtree(root)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -35,29 +34,11 @@ from .harness import Container, server_user, wait_for
 from .pods import Release as Pods
 from .test_operations import Operator
 from .test_verified_restore import Scratch
-from .upgrades import FORMER, NEW, Upgraded, copy_former_programs, fetch_programs, hand_over, limited, unpack
+from .upgrades import FORMER, NEW, Upgraded, copy_former_programs, fetch_programs, hand_over, limited
 
 operate = test_operations.operate
 ROWS = "select count(*), md5(string_agg(what, ',' order by id)) from kept"
 SEALED_TIMELINE = 5
-
-
-@pytest.fixture(scope="session")
-def images() -> Iterator[Callable[[str], Path]]:
-    """Return the root file system of a major's image, unpacked once."""
-    root = Path(tempfile.mkdtemp(prefix="hapg-images-"))
-    root.chmod(0o755)
-
-    @cache
-    def image(major: str) -> Path:
-        unpack(major, root / major)
-        uid, gid = server_user()
-        with (root / major / "etc/passwd").open("a") as passwd:
-            passwd.write(f"server:x:{uid}:{gid}::/:/bin/false\n")
-        return root / major
-
-    yield image
-    shutil.rmtree(root)
 
 
 @pytest.fixture(scope="session")
