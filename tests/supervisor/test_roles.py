@@ -338,6 +338,22 @@ def test_commits_do_not_wait_for_standbys_that_do_not_exist(started: Callable[..
     release.applied()
 
 
+@pytest.mark.parametrize("major", MAJORS)
+def test_settings_are_as_declared_however_postgresql_writes_them(started: Callable[..., Release], major: str) -> None:
+    release = started(major)
+    settings = {"timezone": "UTC", "DateStyle": "ISO, DMY", "search_path": "", "Work_Mem": "4MB", "jit_x.Y": "a b'c", "enable_sort": False}
+    settings |= {"statement_timeout": 1000, "random_page_cost": 1.5, "temp_tablespaces": '"a b", pg_default', "log_min_messages": "LOG"}
+    release.declare([], [{"name": "shop", "settings": settings}])
+    assert release.look() == ["DatabaseObjectsApplied"]
+    assert release.shown is None
+    assert release.look() == []
+    assert release.sql("show search_path", database="shop") == '""'
+    release.declare([], [{"name": "shop", "settings": dict.fromkeys(settings)}])
+    release.applied()
+    left = "select cardinality(setconfig) from pg_db_role_setting s join pg_database d on d.oid = setdatabase where datname = 'shop'"
+    assert release.sql(left) == "1", "what was made true is remembered, and nothing else is set"
+
+
 def test_an_extension_is_created_in_public_or_where_it_is_declared_and_updated(started: Callable[..., Release]) -> None:
     release = started()
     if not (available := release.sql("select name from pg_available_extensions where name in ('pg_trgm', 'hstore') order by 1")):

@@ -72,6 +72,11 @@
 {{- $wrong = append $wrong (printf "databases: %s is the database that app makes; it can't be absent, and its owner is %s" .name $owner) -}}
 {{- end -}}
 {{- $wrong = concat $wrong (include "ha-postgres-18.0.0.presentRole" (list (printf "databases: the owner of %s is" .name) .owner $absent) | fromJsonArray) -}}
+{{- range $key, $_ := .settings -}}
+{{- if hasPrefix "ha_postgres." (lower $key) -}}
+{{- $wrong = append $wrong (printf "databases: the setting %s of %s can't be declared, because names that begin with ha_postgres. are the chart's own" $key $database.name) -}}
+{{- end -}}
+{{- end -}}
 {{- range .schemas -}}
 {{- if or (hasPrefix "pg_" .name) (eq .name "information_schema") -}}
 {{- $wrong = append $wrong (printf "databases: the schema %s of %s can't be declared, because it is PostgreSQL's own" .name $database.name) -}}

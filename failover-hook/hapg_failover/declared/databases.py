@@ -101,21 +101,24 @@ def _outside(database: Database, now: FoundDatabase, roles: Collection[str]) -> 
     if (limit := database.connection_limit) is not None:
         statement = SetConnectionLimit(Kind.DATABASE, now.name, limit)
         found.append(Property("connectionLimit", limit, now.connection_limit == limit, f"{now.connection_limit}", (statement,)))
-    settings = dict(now.settings)
+    settings = {name.lower(): value for name, value in now.settings}  # PostgreSQL keeps its own spelling, such as TimeZone
     for name, value in database.settings:
-        wanted = () if value is None else _values(name, value)
-        has = () if name not in settings else _values(name, settings[name])
-        set_to = settings.get(name, "not set")
-        found.append(Property(f"settings.{name}", value, wanted == has, set_to, (SetParameter(now.name, name, wanted),)))
+        set_to = settings.get(name.lower())
+        wanted, has = (() if each is None else _values(name, each) for each in (value, set_to))
+        found.append(
+            Property(
+                f"settings.{name}", value, wanted == has, "not set" if set_to is None else set_to, (SetParameter(now.name, name, wanted),)
+            )
+        )
     return found
 
 
 def _values(name: str, text: str) -> tuple[str, ...]:
     """Return the elements of a list, or the one value of another parameter."""
-    if name not in LISTS:
+    if name.lower() not in LISTS:
         return (text,)
     words = [word.strip() for word in re.findall(r'\s*("(?:[^"]|"")*"|[^,]*)\s*(?:,|$)', text) if word.strip()]
-    return tuple(word[1:-1].replace('""', '"') if word.startswith('"') else word for word in words)
+    return tuple(word[1:-1].replace('""', '"') if word.startswith('"') else word for word in words or [""])
 
 
 def _schema(database: Database, schema: Schema, contents: Contents, roles: Collection[str]) -> list[Property]:

@@ -14,6 +14,8 @@ from typing import Any
 FLAGS = ("login", "superuser", "createdb", "createrole", "inherit", "replication", "bypassrls")
 RESERVED = frozenset({"none", "postgres", "public", "template0", "template1"})
 RESERVED_PREFIXES = ("pg_", "ha_postgres_")
+RESERVED_SETTINGS = "ha_postgres."
+"""How the names of settings begin that agents and imports make."""
 LONGEST = 63
 """Bytes of a name, as PostgreSQL is built (NAMEDATALEN)."""
 FOREVER = "infinity"
@@ -140,6 +142,8 @@ def _entry(found: Mapping[str, Any], where: str) -> Entry:
 def _database(value: object, where: str) -> Database:
     found = _object(value, where)
     settings = _object(found.get("settings") or {}, f"{where}.settings")
+    if own := [name for name in settings if name.lower().startswith(RESERVED_SETTINGS)]:
+        raise ValueError(f"{where}.settings: {own[0]} is reserved")
     return Database(
         name=_own_name(found, where),
         present=_present(found, where),

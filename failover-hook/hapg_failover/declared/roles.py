@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ..credentials import scram
 from .desired import FOREVER, Entry, Role
@@ -109,8 +109,16 @@ def _attributes(role: Role, now: FoundRole) -> list[Property]:
     if (until := role.valid_until) is not None:
         wanted = float("inf") if until == FOREVER else datetime.fromisoformat(until).timestamp()
         holds = now.valid_until == wanted
-        found.append(Property("validUntil", until, holds, f"{now.valid_until:.0f} s since 1970", (SetValidUntil(name, until),)))
+        found.append(Property("validUntil", until, holds, _time_words(now.valid_until), (SetValidUntil(name, until),)))
     return found
+
+
+def _time_words(seconds: float) -> str:
+    """Return a time in words; Python knows none after the year 9999."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (OverflowError, ValueError):
+        return FOREVER if seconds > 0 else "in the distant past"
 
 
 def _memberships(role: Role, now: FoundRole, known: set[str]) -> list[Property]:

@@ -91,6 +91,7 @@ def test_what_is_left_out_is_not_declared() -> None:
         ({"roles": [{"name": "a", "passwordSecret": {"name": "../x"}}]}, "is not a name"),
         ({"roles": {}}, "roles.json.roles: expected a list"),
         ({"databases": [{"name": "a", "settings": {"x": []}}]}, "settings.x"),
+        ({"databases": [{"name": "a", "settings": {"ha_postgres.declared": ""}}]}, "ha_postgres.declared is reserved"),
     ],
 )
 def test_what_can_not_be_read_is_said_with_its_path(document: dict[str, Any], words: str) -> None:
@@ -135,6 +136,17 @@ def test_what_differs_is_changed_at_first_and_when_the_declaration_changes_and_r
     assert statements(changed) == [SetFlag("app", "login", True)], "drift of what did not change is left"
     back = FoundRole("app", memory=remembered(of_role(Role("app", flags=(("createdb", False),)), drifted)))
     assert statements(of_role(Role("app", flags=(("createdb", True),)), back)) == [SetFlag("app", "createdb", True)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0, "1970-01-01T00:00:00+00:00"), (float("inf"), "infinity"), (1e12, "infinity"), (float("-inf"), "distant past")],
+)
+def test_a_time_that_was_changed_by_hand_is_said_as_a_time(seconds: float, words: str) -> None:
+    role = Role("app", valid_until="2030-01-01T00:00:00+00:00")
+    memory = remembered(of_role(role, FoundRole("app")))
+    (text,) = problems(of_role(role, FoundRole("app", valid_until=seconds, memory=memory)))
+    assert words in text
 
 
 def test_a_password_is_always_that_of_the_secret() -> None:
