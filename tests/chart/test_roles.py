@@ -145,6 +145,7 @@ def test_the_agent_refuses_what_the_chart_refuses() -> None:
         ({"app": APP, "roles": [{"name": "seller", "login": True, "ensure": "absent"}]}, "roles: seller is the owner that app makes"),
         ({"app": APP, "databases": [{"name": "shop", "ensure": "absent"}]}, "databases: shop is the database that app makes"),
         ({"app": APP, "databases": [{"name": "shop", "owner": "a"}]}, "it can't be absent, and its owner is seller"),
+        (
             {"databases": [{"name": "a", "settings": {"Ha_postgres.declared": "x"}}]},
             "setting Ha_postgres.declared of a can't be declared, because names that begin with ha_postgres. are the chart's own",
         ),
