@@ -36,6 +36,7 @@ from .api_calls import ApiCalls
 from .configuration import Watch, configure
 from .core import decide as deciding
 from .core import readiness, replication_slots
+from .core.projection import ConfigMap
 from .core.state.actions import (
     Action,
     Annotate,
@@ -80,6 +81,7 @@ from .lease_extensions import LeaseExtensions
 from .metrics import render
 from .operations.dispatch import perform
 from .operations.tools import Tools
+from .projection import Projection
 from .replay_progress import ReplayProgress
 from .server_maintenance import ServerMaintenance
 from .server_probes import ServerProbes
@@ -115,7 +117,7 @@ class Adapters:
 
     inspector: makes an inspector of the volume from a function that runs commands and the set of programs missing from the image; requests:
     number of API requests sent, by verb; recorder: records everything that goes into decisions; find_source: looks at a live server to
-    clone; archive: of the release, None without a backup container.
+    clone; archive: of the release, None without a backup container; projected: returns the files of the ConfigMap in this pod.
     """
 
     runtime: Runtime
@@ -130,6 +132,7 @@ class Adapters:
     recorder: Recorder | None = None
     find_source: Callable[[Source], SourceFacts] | None = None
     archive: Archive | None = None
+    projected: Callable[[], Mapping[str, bytes]] = dict
 
 
 class OperationStuck(Exception):
@@ -162,6 +165,7 @@ class Agent:
         self._calls = ApiCalls(runtime, adapters.kube, settings, self._events.put, adapters.log)
         self._disk = Worker(runtime, "disk")
         self._operator = Worker(runtime, "operator")
+        self._projection = Projection(runtime, adapters.projected, self.annotate)
         self._upkeep = ServerMaintenance(runtime, adapters.sql, adapters.log)
         self._recovering = ReplayProgress(
             runtime, self._commands, self._address, self._may_recover, lambda: self.world.segment, self._report, self._say_it_stands_still
@@ -177,6 +181,7 @@ class Agent:
         self._runtime.spawn("death", self._await_death)
         self._looks.begin()
         self._recovering.begin()
+        self._projection.begin()
         self._calls.list_pods()
         while True:
             self._wait()
@@ -210,6 +215,10 @@ class Agent:
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """Handle a watch event of a pod."""
         self._events.put(PodSeen(pod, deleted, self._runtime.now()))
+
+    def configuration_seen(self, found: ConfigMap | None) -> None:
+        """Handle a watch event of the release's ConfigMap; None if it was deleted."""
+        self._projection.seen(found)
 
     def asked_by_peer(self, request: ExtensionRequest) -> PeerAnswer | None:
         """Decide on a peer's request for a lease extension; None if the decision takes too long."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hapg_protocol.settings import WAL_VOLUME, SettingsError
 
-from .adapters import beneath, script
+from .adapters import beneath, projected, script
 from .adapters.backup_container import BackupContainer
 from .adapters.database_objects import SqlDatabaseObjects
 from .adapters.declared_files import DECLARED, PASSWORDS, DeclaredFiles
@@ -45,13 +45,15 @@ from .settings import read as read_settings
 from .wiping import Wipe
 from .workers import Due
 
-CONFIG = Path("/etc/hapg/config/failover.json")
+CONFIG_FOLDER = Path("/etc/hapg/config")
+CONFIG = CONFIG_FOLDER / "failover.json"
 SUPERVISOR = Path("/etc/hapg/supervisor")
 RUN = Path("/run/hapg")
 VOLUME = Path("/var/lib/postgresql/data")
 SECRET_TRIES = 60
 LOOK_S = 1.0
 BACKUP_KEY = "BACKUP_KEY"
+UNWATCHED = "the Role doesn't allow it, so changed values take effect once kubelet has updated the files, within a minute or so"
 EX_SOFTWARE = 70
 EX_CONFIG = 78
 
@@ -141,6 +143,7 @@ def act(environment: Mapping[str, str]) -> int:
         requests.counts,
         find_source=LiveSource(DIRECTORY, RUN, now.profile.major),
         archive=BackupContainer(RUN) if now.backup else None,
+        projected=lambda: projected.entries(CONFIG_FOLDER),
     )
     agent = Agent(settings, identity, adapters)
     PasswordKeeper(secret, RUN, sql, now, agent.leads, agent.announce, log).begin(runtime)
@@ -167,6 +170,7 @@ def act(environment: Mapping[str, str]) -> int:
     watcher = Watcher(scope, configuration, threading.Event(), requests)
     watcher.watch_lease(agent.lease_seen)
     watcher.watch_pods(agent.pod_seen)
+    watcher.watch_configuration(agent.configuration_seen, lambda why: log("warning", "configuration", f"{why}: {UNWATCHED}"))
     Probes(now.http_port, Answers(agent.is_live, agent.readiness, agent.metrics)).start()
     log("info", "start", f"the agent of {identity.pod} starts")
     try:

@@ -103,9 +103,13 @@ def test_the_role_allows_what_the_container_does_and_no_more(requests: tuple[Con
     calls(configuration)
     stop = threading.Event()
     watcher = Watcher(Scope("demo", "ha-postgres", {"kubedb.com/name": "ha-postgres"}), configuration, stop)
-    threads = [watcher.watch_lease(lambda _: None), watcher.watch_pods(lambda _pod, _gone: None)]
+    threads = [
+        watcher.watch_lease(lambda _: None),
+        watcher.watch_pods(lambda _pod, _gone: None),
+        watcher.watch_configuration(lambda _: None, lambda _: None),
+    ]
     end = time.monotonic() + 10
-    while len([one for one in asked if one[2] == "watch"]) < 2 and time.monotonic() < end:
+    while len([one for one in asked if one[2] == "watch"]) < 3 and time.monotonic() < end:
         time.sleep(0.02)
     stop.set()
     for thread in threads:

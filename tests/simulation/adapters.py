@@ -22,6 +22,7 @@ from hapg_failover.adapters.ports import (
     StandbyNames,
     SupervisorEvent,
 )
+from hapg_failover.core import projection
 from hapg_failover.core.state.extensions import ExtensionRequest
 from hapg_failover.core.state.observation import Slot
 from hapg_failover.core.state.results import PutOutcome
@@ -108,6 +109,9 @@ class Kube:
         text = said.get(report_codec.ANNOTATION)
         if requests.ANSWER in said:
             world.answers.append((self._agent.member, said[requests.ANSWER] or ""))
+        touch = said.get(projection.ANNOTATION)
+        if touch is not None:
+            world.configmap.annotated(self._agent.member, touch)
         outcome = world.api.patch_pod(
             patch.pod,
             patch.uid,

@@ -68,6 +68,7 @@ class Agent:
                 self._log,
                 recorder=self,
                 archive=adapters.Archive(self, runtime),
+                projected=lambda: world.configmap.files(member),
             ),
         )
         self.process.spawn(self.real.run)
@@ -122,6 +123,8 @@ class Agent:
         """Watches are reopened now and then, and each starts with the current state."""
         self.process.later(RELIST_S, self._relist)
         self.real.list_pods()
+        if self.world.network.hears(self.member):
+            self.configuration_seen()
 
     # --- its state ---
 
@@ -211,6 +214,10 @@ class Agent:
     def pod_seen(self, pod: Pod, deleted: bool) -> None:
         """A watch reports a pod."""
         self.real.pod_seen(pod, deleted)
+
+    def configuration_seen(self) -> None:
+        """A watch reports the ConfigMap."""
+        self.real.configuration_seen(self.world.configmap.current)
 
     def hear(self, nonce: str, said: str) -> None:
         """The supervisor sends an unsolicited message."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .server import Server
     from .world import World
 
-READ_ANEW_S = 90.0
 BULK = 1 << 30
 SHORT_TIMES = Timing(ttl=4.0, lease=3.1, renew=1.0, call=1.0, overdue=2.1, extension=1.1)
 LOWER_LEASE = Timing(lease=3.6, renew=1.2)
@@ -320,14 +319,9 @@ def pod_replace(world: World, member: int) -> None:
 
 def upgrade(world: World, timing: Timing) -> None:
     """The release is upgraded with new timing values: each member reads them at a different moment, a recreated pod at once."""
-    world.timing = timing
-
-    def read(member: int) -> None:
-        world.timings[member] = world.timing
-
     for member in range(world.replicas):
         world.fault(member, f"the TTL becomes {timing.ttl:g} s")
-        world.engine.after(world.uniform(0.0, READ_ANEW_S), partial(read, member))
+    world.configmap.change(timing)
 
 
 def delete_lease(world: World) -> None:

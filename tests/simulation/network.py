@@ -198,6 +198,12 @@ class Network:
                 continue
             self._deliver(self.world.agent[member], self._delay(), lease, pod, deleted)
 
+    def configuration_changed(self) -> None:
+        """The watches report the ConfigMap."""
+        for agent in self.world.agent:
+            if self.hears(agent.member) and not self.watch_broken[agent.member] and not self.world.chance(self.loss / 2):
+                agent.later(self._delay(), agent.configuration_seen)
+
     def _deliver(self, agent: Agent, delay: float, lease: LeaseObject | None, pod: Pod | None, deleted: bool) -> None:
         def arrive() -> None:
             if not self.hears(agent.member):

@@ -342,6 +342,7 @@ def scaled_away(seed: int) -> World:
     """Three of five pods are deleted at once, as when a release is scaled down to two; the last of them is the primary."""
     world = running(5, seed)
     faults.switchover(world, primary_of(world), 4)
+    promoting(world)
     world.settle(60.0)
     for member in (4, 3, 2):
         faults.pod_delete(world, member)

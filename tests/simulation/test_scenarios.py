@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from hapg_failover.core import election
+from hapg_failover.core import election, projection
 from hapg_failover.core.timing import Timing
+from hapg_failover.projection import Projection
 
 from . import faults, scenarios
+from .configmap import ConfigMap
 from .scenarios import primary_of, running
 from .seeds import seeds
 from .signs import ON_THE_WIRE_S, loses_more_than_the_wire_holds
@@ -300,6 +302,42 @@ def test_an_upgrade_brings_other_times_to_every_member(times: Timing, seed: int)
     assert world.violations == []
     assert world.api.lease is not None
     assert world.api.lease.state.ttl_s == times.ttl
+
+
+def reconfigured(seed: int) -> World:
+    """Five seconds after the release was upgraded with other times."""
+    world = running(3, seed)
+    faults.upgrade(world, faults.SHORT_TIMES)
+    world.run(5.0)
+    return world
+
+
+def lags(world: World) -> bool:
+    """True if a member still has the former times."""
+    return world.timings != [world.timing] * 3
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_changed_values_are_in_every_pod_within_five_seconds(seed: int) -> None:
+    assert not lags(reconfigured(seed))
+
+
+def test_without_the_touch_changed_values_wait_for_kubelet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Projection, "seen", lambda self, found: None)
+    assert any(lags(reconfigured(seed)) for seed in SEEDS)
+
+
+def test_a_kubelet_that_learned_late_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection, "TOUCHES", 1)
+    assert any(lags(reconfigured(seed)) for seed in SEEDS), "the first touch alone never came before kubelet knew"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pods_are_not_touched_while_nothing_changes(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, touched = reconfigured(seed), []
+    monkeypatch.setattr(ConfigMap, "annotated", lambda self, member, value: touched.append(member))
+    world.run(60.0)
+    assert touched == []
 
 
 @pytest.mark.parametrize("seed", SEEDS)

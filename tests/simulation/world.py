@@ -17,6 +17,7 @@ from hapg_protocol.wal_files import SEGMENT_SIZE
 from . import faults
 from .agent import Agent
 from .api import Api
+from .configmap import ConfigMap
 from .engine import Clock, Engine
 from .invariants import Invariants
 from .kubelet import Kubelet
@@ -119,6 +120,7 @@ class World:
         self.kubelet = Kubelet(self)
         self.statefulset = StatefulSet(self, seed)
         self.network = Network(self)
+        self.configmap = ConfigMap(self)
         self.server: list[Server] = []
         self.agent: list[Agent] = []
         if not fresh:

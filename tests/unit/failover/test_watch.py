@@ -15,6 +15,7 @@ import pytest
 from hapg_failover.adapters.kube import watch as watching
 from hapg_failover.adapters.kube.connections import Connections
 from hapg_failover.adapters.kube.watch import Watcher
+from hapg_failover.core.projection import ConfigMap, digest
 from hapg_protocol import lease as lease_codec
 from hapg_protocol.model import LeaseObject, Pod
 from tests.unit.failover.kube_server import LEASE, LONG, SCOPE, STATE, Answer, Api, refuses
@@ -146,3 +147,30 @@ def test_pods_are_watched_by_label(api: Api, stop: threading.Event) -> None:
     pod = Pod("db-1", "u", "5", 1)
     assert [seen.get(timeout=2), seen.get(timeout=2)] == [(pod, False), (pod, True)]
     assert "labelSelector=app%3Ddb%2Ctier%3Dx" in api.requests[0].path
+
+
+def config_map(kind: str, version: str, **data: str) -> dict[str, Any]:
+    return {"type": kind, "object": {"metadata": {"name": "db-config", "resourceVersion": version}, "data": data}}
+
+
+def test_the_config_map_is_watched_by_name_for_long_times(api: Api, stop: threading.Event) -> None:
+    api.answers = [
+        streams(config_map("ADDED", "5", conf="a"), config_map("MODIFIED", "6", conf="b"), config_map("DELETED", "7"), then=stays_open)
+    ]
+    seen: queue.SimpleQueue[ConfigMap | None] = queue.SimpleQueue()
+    Watcher(SCOPE, api.configuration, stop).watch_configuration(seen.put, lambda why: None)
+    found = [seen.get(timeout=2) for _ in range(3)]
+    assert found == [ConfigMap("5", digest({"conf": b"a"})), ConfigMap("6", digest({"conf": b"b"})), None]
+    path = api.requests[0].path
+    assert path.startswith("/api/v1/namespaces/ns/configmaps?fieldSelector=metadata.name%3Ddb-config&watch=true")
+    assert int(path.rpartition("timeoutSeconds=")[2]) >= 2880
+
+
+def test_a_watch_that_the_role_forbids_is_told_of_once_and_hardly_tried(api: Api) -> None:
+    api.answers = [refuses(403)]
+    pauses, told = Pauses(), list[str]()
+    thread = Watcher(SCOPE, api.configuration, pauses).watch_configuration(lambda found: None, told.append)
+    thread.join(LONG)
+    assert not thread.is_alive()
+    assert pauses.seconds == [0.0, *[600.0] * 6]
+    assert told == ["watch /api/v1/namespaces/ns/configmaps: 403"]

@@ -34,6 +34,11 @@ class Scope:
         """The path of the namespace's Leases."""
         return f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"
 
+    @property
+    def configuration(self) -> str:
+        """The name of the ConfigMap with the release's settings."""
+        return f"{self.name}-config"
+
     def core(self, kind: str) -> str:
         """Return the path of a resource of the core API group."""
         return f"/api/v1/namespaces/{self.namespace}/{kind}"

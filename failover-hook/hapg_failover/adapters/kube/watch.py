@@ -1,4 +1,4 @@
-"""Watches of the Lease and the pods."""
+"""Watches of the Lease, the pods and the ConfigMap."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hapg_protocol import lease as lease_codec
 from hapg_protocol import pods as pod_codec
 from hapg_protocol.model import LeaseObject, Pod
 
+from ...core.projection import ConfigMap, digest
 from ..ports import ApiError
 from .connections import Connections, Requests
 from .scope import Scope
@@ -21,8 +22,17 @@ from .scope import Scope
 _LEASE_SECONDS = 300
 _POD_SECONDS = 60
 """A watch is reopened after this time. For the Lease it can be long, because its silence is noticed within five seconds."""
+_CONFIGURATION_SECONDS = 3600
+_CONFIGURATION_SILENCE_S = 150.0
+"""The API server sends a bookmark about every minute, so this much silence means a dead connection."""
+_FORBIDDEN_S = 600.0
+"""Pause before a forbidden watch is tried again."""
 _CONNECT_SECONDS = 1.2
 _BACKOFF_SECONDS = (0.1, 1.0)
+
+
+class Forbidden(ApiError):
+    """The Role doesn't allow a watch."""
 
 
 class Watcher:
@@ -60,6 +70,23 @@ class Watcher:
         query = {"labelSelector": self._scope.label_selector}
         return self._start("watch-pods", self._scope.core("pods"), query, _POD_SECONDS, _POD_SECONDS + 10.0, deliver)
 
+    def watch_configuration(
+        self, on_configuration: Callable[[ConfigMap | None], None], on_forbidden: Callable[[str], None]
+    ) -> threading.Thread:
+        """Call `on_configuration` from another thread for every change of the release's ConfigMap, with None if it was deleted.
+
+        on_forbidden: called once, with the reason, if the Role doesn't allow this watch (an older chart's); then it is tried rarely.
+        """
+
+        def deliver(kind: str, item: Mapping[str, Any]) -> None:
+            entries = {name: text.encode() for name, text in (item.get("data") or {}).items()}
+            on_configuration(None if kind == "DELETED" else ConfigMap(item["metadata"]["resourceVersion"], digest(entries)))
+
+        name = self._scope.configuration
+        path, query = self._scope.core("configmaps"), {"fieldSelector": f"metadata.name={name}"}
+        watch = "watch-configuration", path, query, _CONFIGURATION_SECONDS, _CONFIGURATION_SILENCE_S, deliver
+        return self._start(*watch, on_forbidden)
+
     def _start(
         self,
         name: str,
@@ -68,8 +95,9 @@ class Watcher:
         seconds: int,
         silence: float,
         deliver: Callable[[str, Mapping[str, Any]], None],
+        on_forbidden: Callable[[str], None] | None = None,
     ) -> threading.Thread:
-        watch = _Watch(self._connections, path, query, seconds, silence, deliver, self._stop)
+        watch = _Watch(self._connections, path, query, seconds, silence, deliver, self._stop, on_forbidden)
         thread = threading.Thread(target=watch.run, name=name, daemon=True)
         thread.start()
         return thread
@@ -87,7 +115,9 @@ class _Watch:
         silence: float,
         deliver: Callable[[str, Mapping[str, Any]], None],
         stop: threading.Event,
+        on_forbidden: Callable[[str], None] | None = None,
     ) -> None:
+        """on_forbidden: called once if the Role refuses, and the pause is a long one then; without it, that is an error like others."""
         self._connections = connections
         self._path = path
         self._query = query
@@ -95,6 +125,8 @@ class _Watch:
         self._silence = silence
         self._deliver = deliver
         self._stop = stop
+        self._on_forbidden = on_forbidden
+        self._is_told = False
         self._version: str | None = None
 
     def run(self) -> None:
@@ -106,9 +138,19 @@ class _Watch:
                 delay = 0.0
             except urllib3.exceptions.ReadTimeoutError:
                 delay = 0.0  # no data for too long: reopen at once
-            except (urllib3.exceptions.HTTPError, OSError, ApiError, ValueError):
+            except (urllib3.exceptions.HTTPError, OSError, ApiError, ValueError) as error:
+                if isinstance(error, Forbidden) and self._on_forbidden is not None:
+                    delay = self._forbidden(self._on_forbidden, str(error))
+                    continue
                 self._connections.drop_idle()
                 delay = min(max(2 * delay, _BACKOFF_SECONDS[0]), _BACKOFF_SECONDS[1])
+
+    def _forbidden(self, tell: Callable[[str], None], why: str) -> float:
+        """Tell of the refusal once; return the seconds until the next try."""
+        if not self._is_told:
+            self._is_told = True
+            tell(why)
+        return _FORBIDDEN_S
 
     def _request(self) -> None:
         seconds = round(self._seconds * random.uniform(0.8, 1.0))
@@ -120,7 +162,8 @@ class _Watch:
         try:
             if response.status != 200:
                 self._version = None
-                raise ApiError(f"watch {self._path}: {response.status}")
+                refusal = Forbidden if response.status == 403 else ApiError
+                raise refusal(f"watch {self._path}: {response.status}")
             rest = b""
             for chunk in response.stream():
                 *lines, rest = (rest + chunk).split(b"\n")
