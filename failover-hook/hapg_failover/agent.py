@@ -165,7 +165,6 @@ class Agent:
         self._calls = ApiCalls(runtime, adapters.kube, settings, self._events.put, adapters.log)
         self._disk = Worker(runtime, "disk")
         self._operator = Worker(runtime, "operator")
-        self._projection = Projection(runtime, adapters.projected, self.annotate)
         self._upkeep = ServerMaintenance(runtime, adapters.sql, adapters.log)
         self._recovering = ReplayProgress(
             runtime, self._commands, self._address, self._may_recover, lambda: self.world.segment, self._report, self._say_it_stands_still
@@ -174,6 +173,7 @@ class Agent:
         self._looks = ServerProbes(
             runtime, settings, lambda: self.memory.phase, adapters.sql, adapters.volume, watch, self._report, adapters.log
         )
+        self._projection = Projection(runtime, adapters.projected, self.annotate, self._looks.look_at_files)
 
     def run(self) -> None:
         """Run the decision loop forever. Raise OperationStuck."""

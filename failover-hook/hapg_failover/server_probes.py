@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -22,7 +23,7 @@ STEADY_STATUS_S = 1.0
 SLOTS_EVERY_S = 2.0
 PROBE_S = 1.0
 SEGMENT_EVERY_S = 10.0
-FILES_S = 1.0
+FILES_S = 5.0
 EMERGENCY_SPACE_S = 10.0
 KEEP_S = 2.0
 KEEP_AGAIN_S = 5.0
@@ -62,13 +63,14 @@ class ServerProbes:
         self._keep = Due(runtime, KEEP_AGAIN_S)
         self._refusing = 0.0
         self._configuration = configuration
+        self._files_changed = runtime.mailbox()
 
     def begin(self) -> None:
         """Start the threads."""
         every(self._runtime, lambda: STEADY_STATUS_S if self._is_steady else STATUS_S, "status", self._look_at_server)
         every(self._runtime, lambda: PROBE_S, "probe", self._probe_disk)
         every(self._runtime, lambda: GREET_S, "greet", self._greet)
-        every(self._runtime, lambda: FILES_S, "configuration", self._look_at_files)
+        self._runtime.spawn("configuration", self._watch_files)
         every(self._runtime, lambda: EMERGENCY_SPACE_S, "emergency_space", self._make_emergency_spaces)
 
     def _look_at_server(self) -> None:
@@ -118,6 +120,17 @@ class ServerProbes:
         if answer is not None:
             crowded = answer == TOO_MANY and self._volume.production() is not None
             tell(Greeting(begun, refusing=self._refusing, crowded=crowded))
+
+    def look_at_files(self) -> None:
+        """Check the configuration files now, because they have changed."""
+        self._files_changed.put(None)
+
+    def _watch_files(self) -> None:
+        while True:
+            begun = self._runtime.now()
+            self._look_at_files()
+            with suppress(queue.Empty):
+                self._files_changed.get(timeout=max(0.01, FILES_S - (self._runtime.now() - begun)))
 
     def _look_at_files(self) -> None:
         """Check the configuration files, but only in a steady phase: otherwise the start has checked them, or the next one will."""

@@ -324,12 +324,12 @@ def test_changed_values_are_in_every_pod_within_five_seconds(seed: int) -> None:
 
 def test_without_the_touch_changed_values_wait_for_kubelet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Projection, "seen", lambda self, found: None)
-    assert any(lags(reconfigured(seed)) for seed in SEEDS)
+    assert any(lags(reconfigured(seed)) for seed in range(4))
 
 
-def test_a_kubelet_that_learned_late_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_touch_would_not_be_enough_for_a_kubelet_that_learns_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projection, "TOUCHES", 1)
-    assert any(lags(reconfigured(seed)) for seed in SEEDS), "the first touch alone never came before kubelet knew"
+    assert any(lags(reconfigured(seed)) for seed in range(4))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
