@@ -382,8 +382,8 @@ class Agent:
                 self._calls.read_lease()
             case ListPods():
                 self._calls.list_pods()
-            case Report(report):
-                self._calls.report(self._me, report)
+            case Report(report, standby_mode):
+                self._calls.report(self._me, report, standby_mode)
             case Annotate(annotations):
                 self._calls.annotate(self._me, dict(annotations))
             case Label(pod, uid, role):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from hapg_protocol import pods
 from hapg_protocol import position_report as report_codec
 from hapg_protocol.model import Holder, PodPatch, PositionReport
 
@@ -104,9 +105,10 @@ class ApiCalls:
         if self._lists.idle:
             self._lists.do(work)
 
-    def report(self, me: Holder, report: PositionReport) -> None:
-        """Publish a position report on our own pod."""
-        self.annotate(me, {report_codec.ANNOTATION: report_codec.encode(report)})
+    def report(self, me: Holder, report: PositionReport, standby_mode: str | None) -> None:
+        """Publish a position report on our own pod, and the standby mode of our server unless that is None."""
+        mode = {} if standby_mode is None else {pods.STANDBY_MODE: standby_mode}
+        self.annotate(me, {report_codec.ANNOTATION: report_codec.encode(report), **mode})
 
     def annotate(self, me: Holder, annotations: Mapping[str, str | None]) -> None:
         """Change annotations of our own pod; None removes one."""

@@ -184,6 +184,7 @@ class Pod:
     refused: why it rejects the release's configuration, in its own words; not_following: why it doesn't stream from the primary, in its own
     words; uncreated: why it could not make the first server; not_upgraded: why the data of an older major, which it has, is not upgraded;
     not_applied: what of the declared roles and databases is not as declared.
+    standby_mode: the mode in which its server last followed, None: not shown.
     """
 
     name: str
@@ -204,6 +205,7 @@ class Pod:
     uncreated: str | None = None
     not_upgraded: str | None = None
     not_applied: str | None = None
+    standby_mode: str | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ NOT_FOLLOWING = "ha-postgres/not-following"
 UNCREATED = "ha-postgres/not-created"
 NOT_UPGRADED = "ha-postgres/not-upgraded"
 NOT_APPLIED = "ha-postgres/not-applied"
+STANDBY_MODE = "ha-postgres/standby-mode"
 
 
 def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | None:
@@ -47,6 +48,7 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         uncreated=annotations.get(UNCREATED),
         not_upgraded=annotations.get(NOT_UPGRADED),
         not_applied=annotations.get(NOT_APPLIED),
+        standby_mode=annotations.get(STANDBY_MODE),
     )
 
 

@@ -28,8 +28,8 @@ from hapg_failover.core.state.observation import Slot
 from hapg_failover.core.state.results import PutOutcome
 from hapg_failover.core.unreplicated_wal import WalRequest
 from hapg_failover.credentials.roles import Role
+from hapg_protocol import pods, requests
 from hapg_protocol import position_report as report_codec
-from hapg_protocol import requests
 from hapg_protocol.hand_over import VerifiedBackup
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch
 from hapg_protocol.wal_files import SEGMENT_SIZE, segment_name, segment_start
@@ -119,6 +119,7 @@ class Kube:
             report=report_codec.decode(text) if text is not None else None,
             switchover=said.get(requests.SWITCHOVER, ""),
             force=said.get(requests.FORCE, ""),
+            standby_mode=said.get(pods.STANDBY_MODE),
             now=world.engine.now,
         )
         return world.api.pods[patch.pod] if outcome == "ok" else outcome

@@ -98,9 +98,10 @@ class Api:
         report: PositionReport | None = None,
         switchover: str | None = "",
         force: str | None = "",
+        standby_mode: str | None = None,
         now: float = 0.0,
     ) -> Literal["ok", "conflict", "not-found"]:
-        """Change the role, the position report or the requests of exactly that pod; '' leaves a request unchanged."""
+        """Change the role, the position report, the requests or the shown mode of exactly that pod; '' leaves a request unchanged."""
         pod = self.pods.get(name)
         if pod is None:
             return "not-found"
@@ -110,8 +111,8 @@ class Api:
             self.reported_at[name] = now
         switchover = pod.switchover if switchover == "" else switchover
         force = pod.force if force == "" else force
-        role, report = role or pod.role, report or pod.report
-        self.put_pod(replace(pod, role=role, report=report, switchover=switchover, force=force))
+        role, report, standby_mode = role or pod.role, report or pod.report, standby_mode or pod.standby_mode
+        self.put_pod(replace(pod, role=role, report=report, switchover=switchover, force=force, standby_mode=standby_mode))
         return "ok"
 
     def remove_pod(self, name: str) -> None:

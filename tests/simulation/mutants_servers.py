@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hapg_failover.agent import Agent
-from hapg_failover.core import catching_up, election, promotion, readiness, rejoin, replica, switchover
+from hapg_failover.core import catching_up, election, promotion, readiness, rejoin, replica, restarts, switchover
 from hapg_failover.core.state.decision import Step, busy
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
@@ -23,6 +23,11 @@ from .world import World
 def crashes_are_recovered_in_place(patch: pytest.MonkeyPatch) -> None:
     """After a backend's crash the postmaster recovers by itself and continues after a shutdown checkpoint."""
     patch.setattr(World, "restart_after_crash", True)
+
+
+def standbys_restart_together(patch: pytest.MonkeyPatch) -> None:
+    """A standby restarts for another mode without waiting for its turn."""
+    patch.setattr(restarts, "is_our_turn", lambda step, s: True)
 
 
 def recovery_has_ten_seconds(patch: pytest.MonkeyPatch) -> None:

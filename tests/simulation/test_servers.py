@@ -116,6 +116,32 @@ def test_a_release_starts_with_fewer_replicas_if_these_have_everything(seed: int
     assert not loses_anything(world)
 
 
+def fewest_followers(seed: int) -> int:
+    """Change the standby mode there and back; return the fewest standbys that streamed meanwhile. Every server has the mode in the end."""
+    world = running(3, seed)
+    fewest, begun = 2, list(world.server)
+    for mode in ("warm", "hot"):
+        world.standby_mode = mode
+        for _ in range(400):
+            world.run(0.05)
+            fewest = min(fewest, len(world.server[primary_of(world)].followers()))
+        assert [agent.memory.upstream.mode for agent in world.agent if agent.member != primary_of(world)] == [mode] * 2
+    assert world.server == begun
+    assert len(world.promotions) == 1
+    assert world.violations == []
+    return fewest
+
+
+@pytest.mark.parametrize("seed", range(FEW))
+def test_standbys_restart_one_at_a_time_for_another_mode(seed: int) -> None:
+    assert fewest_followers(seed) == 1
+
+
+def test_without_turns_no_standby_would_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    mutants.standbys_restart_together(monkeypatch)
+    assert any(fewest_followers(seed) == 0 for seed in range(FEW))
+
+
 @pytest.mark.parametrize("seed", range(FEW))
 def test_a_kill_throws_replay_back_to_the_last_checkpoint(seed: int) -> None:
     world = running(3, seed)

@@ -6,7 +6,20 @@ from dataclasses import replace
 
 from hapg_protocol.model import LeaseState, Release, ReleaseCause
 
-from . import candidacy, catching_up, cloning, disk_space, election, not_following, rejoin, routing, startup, switchover, synchronous
+from . import (
+    candidacy,
+    catching_up,
+    cloning,
+    disk_space,
+    election,
+    not_following,
+    rejoin,
+    restarts,
+    routing,
+    startup,
+    switchover,
+    synchronous,
+)
 from .state.actions import Announce, DeadHolder, Follow, ReadLease, Rewind, Seal, Stop
 from .state.decision import Step, busy
 from .state.lease_view import LeaseView
@@ -231,6 +244,7 @@ def follow(step: Step) -> None:
     elif not (_follows_another(step, s) or _expects_the_end(step, s, o.lease) or _needs_a_change(step, s)):
         if step.m.copying.copies and any(x.volume == o.volume for x in s.eligible):
             step.keep(replace(step.m.copying, copies=0, copy_at=0.0))
+        restarts.show(step)
         step.because(f"following {s.holder.pod}")
 
 
@@ -267,7 +281,7 @@ def _needs_a_change(step: Step, s: LeaseState) -> bool:
     m = step.m
     if step.full:
         step.run(Seal(), f"{disk_space.full_message(step.o)}: seal")
-    elif m.upstream.mode is not None and m.upstream.mode != step.due_mode:
+    elif m.upstream.mode is not None and m.upstream.mode != step.due_mode and restarts.is_our_turn(step, s):
         step.start(f"the standby must be {step.due_mode} now: restart it")
     elif synchronous.unguarded(step):
         step.start(UNGUARDED)

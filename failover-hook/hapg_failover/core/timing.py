@@ -77,6 +77,7 @@ LEAVE_GRACE_S = 20  # the part of its grace period that it leaves unused for tha
 STREAM_LOOK_S = 2.0  # the holder checks which replicas stream more often than this
 NOTED_EVERY_S = 2.0  # how often a pod notes that it has joined (rule 16)
 ENDLESS_S = 150.0  # after which an operation of a few seconds that makes no progress will never end
+RESTART_TURN_S = 15.0  # how long a standby that has to restart waits for each of those before it
 SETTLE_S = 10.0  # how long a replica may take to stream after a start or a change of primary
 TELL_AFTER_S = 20.0  # until an Event says that it doesn't stream
 CHANGED_S = 30.0  # until another Event gives a different reason

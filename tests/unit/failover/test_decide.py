@@ -40,7 +40,7 @@ END = Position(3, 0x500)
 HELD = LeaseState(OTHER, 5, 6.0, "system", "v0", "10.0.0.1", 3, (EligibleReplica("pg-1", "v1"),))
 MINE = replace(HELD, holder=ME, volume="v1", eligible=(EligibleReplica("pg-0", "v0"),))
 SAID = PositionReport("40", "n1", VolumeState.DATA, "v1", "system", END, True, 5)
-POD = Pod("pg-1", "u1", "1", 1, "10.0.0.2", role="replica", report=SAID)
+POD = Pod("pg-1", "u1", "1", 1, "10.0.0.2", role="replica", report=SAID, standby_mode="hot")
 
 LABELLED = (POD, Pod("pg-0", "u0", "1", 0, role="primary"))
 

@@ -273,9 +273,10 @@ class CheckRecord:
 
 @dataclass(frozen=True)
 class Report:
-    """Set the position report on our own pod."""
+    """Set the position report on our own pod. standby_mode: of our server, to be shown there too; None: as it is."""
 
     report: PositionReport
+    standby_mode: str | None = None
 
 
 @dataclass(frozen=True)

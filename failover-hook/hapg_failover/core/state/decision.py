@@ -375,7 +375,8 @@ class Step:
                     o.now < m.retry.failed_until,
                     self.replayed,
                     foreign=o.foreign,
-                )
+                ),
+                m.upstream.mode if self.own_pod is not None and self.own_pod.standby_mode is None else None,
             ),
             reason,
         )
