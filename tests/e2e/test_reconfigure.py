@@ -1,0 +1,73 @@
+"""Changed values take effect in every pod without kubelet's minute, and without a restart of any container. The tests depend on each other,
+in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.fixtures import Cluster
+from tests.robustness.release import Release, identities
+from tests.robustness.stock import installed
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(400)]
+
+WAIT_S = 40.0
+"""Below kubelet's own sync, which takes 60 to 90 s."""
+RULE = "host orders reporting 10.0.0.0/8 scram-sha-256"
+RULES = "SELECT count(*) FROM pg_hba_file_rules WHERE '{reporting}' = user_name AND error IS NULL"
+
+
+@pytest.fixture(scope="module")
+def release(cluster: Cluster) -> Iterator[Release]:
+    """A release with warm standbys, at full strength."""
+    with installed("e2e-reconfigure") as release:
+        yield release
+
+
+def asked(release: Release, statement: str) -> list[str]:
+    """What each server answers inside its pod, '' for one that accepts no connection."""
+    psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qAtXc", statement)
+    return [release.try_inside(pod.name, *psql).out.strip() for pod in release.pods()]
+
+
+def everywhere(release: Release, statement: str, answer: str) -> None:
+    """Wait until every server answers this."""
+    release.wait(f"{statement}: {answer}", lambda: asked(release, statement) == [answer] * release.replicas, WAIT_S)
+
+
+def projected(release: Release, name: str) -> list[str]:
+    """A file of the ConfigMap as each pod has it."""
+    return [release.inside(pod.name, "cat", f"/etc/hapg/config/{name}", container="failover") for pod in release.pods()]
+
+
+def test_reconfigure_to_hot_standbys_restarts_servers_and_no_container(release: Release) -> None:
+    before, primary = identities(release.pods()), release.primary().name
+    release.upgrade("--set", "standbyMode=hot")
+    everywhere(release, "SELECT 1", "1")
+    assert identities(release.at_full_strength()) == before
+    assert release.primary().name == primary
+
+
+def test_reconfigure_reloads_parameters(release: Release) -> None:
+    before = identities(release.pods())
+    release.upgrade("--set-string", "postgresql.parameters.work_mem=7MB")
+    everywhere(release, "SHOW work_mem", "7MB")
+    assert identities(release.at_full_strength()) == before
+
+
+def test_reconfigure_reloads_the_rules_of_access(release: Release) -> None:
+    before = identities(release.pods())
+    release.upgrade("--set-json", f'postgresql.pgHba=["{RULE}"]')
+    everywhere(release, RULES, "1")
+    assert identities(release.at_full_strength()) == before
+
+
+def test_reconfigure_of_the_failover_times_reaches_the_agents(release: Release) -> None:
+    before = identities(release.pods())
+    release.upgrade("--set-json", "failover.ttlSeconds=9.5,failover.leaseSeconds=7.5")
+    release.wait("each pod has the file", lambda: all('"ttlSeconds": 9.5' in text for text in projected(release, "failover.json")), WAIT_S)
+    release.wait("the leader uses it", lambda: release.lease()["ttlSeconds"] == 9.5, WAIT_S)
+    assert identities(release.at_full_strength()) == before
