@@ -106,7 +106,7 @@ soak: tools images cluster-up ## random faults under pgbench; checks that nothin
 	$(PY) -m tests.faults.soak --hours $(HOURS) $(ARGS)
 
 .PHONY: bench
-bench: tools images cluster-up ## measure how long clients wait in nine faults: make bench SYSTEM=all ARGS="--times 3"; or during a backup: ARGS=--backup
+bench: tools images cluster-up ## measure how long clients wait in nine faults: make bench SYSTEM=all ARGS="--times 3"; or during a backup: ARGS=--backup; or how long changed values need: ARGS=--reconfigure
 	$(PY) -m tests.bench --system $(SYSTEM) $(ARGS)
 
 .PHONY: bench-report

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from tests.bench import backups, idle, latency, lines, load, machine, modes, plan, report, routing, summary, trial
+from tests.bench import backups, changes, idle, latency, lines, load, machine, modes, plan, reconfigure, report, routing, summary, trial
 from tests.bench.backups import Archiving
 from tests.bench.faults import FAULTS, Fault
 from tests.bench.modes import Mode
@@ -94,6 +94,22 @@ class Bench:
                 with self._installed(kind, storage.STANDARD, False) as system:
                     for number, each in enumerate(missing):
                         self._compare(system, each, len(missing) - number)
+        except TROUBLE as error:
+            self._note(HaPostgres.system, error)
+
+    def run_changes(self) -> None:
+        """Measure how long changed values of ours need until they are in effect."""
+        self._put({"machine": machine.describe()})
+        missing = [each for each in changes.CHANGES if (self._mode.name, HaPostgres.system, each.name) not in self._known]
+        if not missing:
+            return
+        try:
+            with self._installed(reconfigure.Changing, storage.STANDARD, False) as system:
+                for number, each in enumerate(missing):
+                    allowed = plan.share_s(self._end - time.monotonic(), [1.0] * (len(missing) - number))
+                    for found in reconfigure.measure(system, each, self._times, allowed):
+                        self._put({"system": system.system, each.name: found.line()})
+                        print(f"{each.name}: {len(found.from_start)} of {self._times}", file=sys.stderr, flush=True)
         except TROUBLE as error:
             self._note(HaPostgres.system, error)
 
@@ -225,6 +241,8 @@ def _parser() -> argparse.ArgumentParser:
     mode.add_argument("--starve", dest="mode", action="store_const", const=modes.STARVE, help=starve_help)
     backup_help = "ha-postgres alone, without faults: pgbench's latencies with and without a full backup, which is taken --times times"
     mode.add_argument("--backup", dest="mode", action="store_const", const=modes.BACKUP, help=backup_help)
+    reconfigure_help = "ha-postgres alone, without faults: how long changed values need until every server has them in effect"
+    mode.add_argument("--reconfigure", dest="mode", action="store_const", const=modes.RECONFIGURE, help=reconfigure_help)
     minutes = f"all in all; if they aren't enough, faults are done less often, but {plan.LEAST} times (default: 60)"
     parser.add_argument("--minutes", type=float, default=60.0, help=minutes)
     parser.add_argument("--idle-seconds", type=float, default=60.0, help="how long the cost without a fault is measured; 0: not at all")
@@ -236,7 +254,7 @@ def _parser() -> argparse.ArgumentParser:
 def _names(asked: str | None, mode: Mode) -> Sequence[str]:
     """Return the faults to inject: the requested ones, which may be none, or the mode's."""
     if asked is None:
-        return () if mode is modes.BACKUP else mode.faults or tuple(FAULTS)
+        return () if mode in modes.WITHOUT_FAULTS else mode.faults or tuple(FAULTS)
     return asked.split(",") if asked else ()
 
 
@@ -250,8 +268,8 @@ def main() -> int:
     unknown = [name for name in names if name not in FAULTS]
     if unknown or options.times < 1:
         parser.error(f"unknown faults: {', '.join(unknown)}" if unknown else "--times: at least 1")
-    if options.mode is modes.BACKUP and (names or options.system != HaPostgres.system):
-        parser.error(f"--backup: measures {HaPostgres.system} without faults; leave --faults out, and other systems")
+    if options.mode in modes.WITHOUT_FAULTS and (names or options.system != HaPostgres.system):
+        parser.error(f"--{options.mode.name}: measures {HaPostgres.system} without faults; leave --faults out, and other systems")
     for name in names:
         if not FAULTS[name].possible:
             print(f"{name}: left out, it needs the local cluster", file=sys.stderr)
@@ -261,6 +279,8 @@ def main() -> int:
         bench = Bench(options, [FAULTS[name] for name in names if FAULTS[name].possible])
         if options.mode is modes.BACKUP:
             bench.run_backups()
+        elif options.mode is modes.RECONFIGURE:
+            bench.run_changes()
         else:
             bench.run(SYSTEMS[options.system])
     except TROUBLE as error:
@@ -269,6 +289,8 @@ def main() -> int:
     measured = [line for line in lines.read(options.output) if modes.of(line) == options.mode.name]
     if options.mode is modes.BACKUP:
         print(report.latencies(measured))
+    elif options.mode is modes.RECONFIGURE:
+        print(report.changed(measured))
     else:
         print(summary.report([Summary.from_line(line) for line in measured if "fault" in line]))
     for failure in bench.failures:

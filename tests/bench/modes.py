@@ -1,4 +1,4 @@
-"""The modes of the bench: quiet, under load, on starved nodes, and while backups are taken."""
+"""The modes of the bench: quiet, under load, on starved nodes, while backups are taken, and while values are changed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ LOAD = Mode("load", BUSY_FAULTS, storage="8Gi", parameters={"shared_buffers": "1
 STARVE = Mode("starve", BUSY_FAULTS, starved=True, answer_s=5.0)
 BACKUP = replace(LOAD, name="backup", faults=())
 """Without a fault: backups.py measures."""
-MODES = {mode.name: mode for mode in (QUIET, LOAD, STARVE, BACKUP)}
+RECONFIGURE = Mode("reconfigure")
+"""Without a fault: reconfigure.py measures."""
+WITHOUT_FAULTS = (BACKUP, RECONFIGURE)
+MODES = {mode.name: mode for mode in (QUIET, LOAD, STARVE, BACKUP, RECONFIGURE)}
 
 
 def of(line: Mapping[str, object]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench import latency, lines, modes, phases
+from tests.bench import changes, latency, lines, modes, phases
 from tests.bench.lines import Line
 from tests.bench.summary import Quantiles, Summary
 from tests.cluster.paths import REPOSITORY
@@ -59,8 +59,9 @@ GOALS_BY_MODE: Mapping[str, Mapping[str, tuple[float, float]]] = {
     },
     modes.STARVE.name: {},
     modes.BACKUP.name: {},
+    modes.RECONFIGURE.name: {},
 }
-"""On starved nodes the goals are a 95th percentile below 10 s and one promotion per fault. While backups are taken there is no fault."""
+"""On starved nodes the goals are a 95th percentile below 10 s and one promotion per fault. The modes without faults have none."""
 IDLE: tuple[tuple[str, str, str], ...] = (
     ("api_per_s", "API requests per second and release, counted by the agents", "0.6"),
     ("api_per_s_served", "the same with the controllers' requests, counted by the API server, minus those before", ""),
@@ -105,6 +106,19 @@ def latencies(found: Iterable[Line]) -> str:
     took = [f"{min(each['backup_s']):.0f} to {max(each['backup_s']):.0f} s ({load.title})" for load, each in measured]
     sizes = sorted({f"{each['bytes'] / 1e9:.1f} GB" for _, each in measured})
     return f"{markdown(head, rows)}\n\n" + paragraph(f"A full backup of {' to '.join(sizes)} copies for {', '.join(took)}.")
+
+
+def changed(found: Iterable[Line]) -> str:
+    """Return a table of how long changed values need until every server has them in effect, from the lines of that mode."""
+    head = ["value", "n", "from the start of `helm upgrade`: median", "95 %", "max", "from its end: median", "95 %", "max"]
+    rows = []
+    for line in found:
+        change = changes.told(line)
+        if change is not None:
+            times = line[change.name]
+            seconds = [f"{times[end][part]:.2f}" for end in ("from_start", "from_end") for part in ("p50_s", "p95_s", "max_s")]
+            rows.append([change.title, str(times["n"]), *seconds])
+    return markdown(head, rows)
 
 
 class Report:
@@ -221,6 +235,8 @@ class Report:
         """Return the tables of a mode, for docs/bench.md."""
         if any(latency.told(line) for line in self._found):
             return f"{self.measured()}\n\n{latencies(self._found)}\n"
+        if any(changes.told(line) for line in self._found):
+            return f"{self.measured()}\n\n{changed(self._found)}\n"
         details = "\n\n".join(f"`{system}`:\n\n{self.details(system)}" for system in self._systems)
         return SECTION_TEXT.format(
             measured=self.measured(),
@@ -376,12 +392,19 @@ cluster. At a fixed rate the wait begins when a transaction is due. The servers,
 server share the machine's CPUs and its disk.
 
 {section}""",
+    modes.RECONFIGURE.name: """
+## While values are changed
+How long a changed value needs until every server that it concerns has it in effect, with three
+servers and hot standbys. Each pod asks its own server ten times a second. No container restarts.
+Goal: a 95th percentile below 5 s from the end of `helm upgrade`.
+
+{section}""",
 }
 
 
 def sections(found: Sequence[Line]) -> str:
     """Return the sections of docs/bench.md for the measured modes other than quiet."""
-    measured = {modes.of(line) for line in found if "fault" in line or latency.told(line)}
+    measured = {modes.of(line) for line in found if "fault" in line or latency.told(line) or changes.told(line)}
     return "".join(text.format(section=Report(found, mode).section()) for mode, text in MODE_TEXT.items() if mode in measured)
 
 
