@@ -22,7 +22,7 @@ export HELM_ARGS
 
 # The PostgreSQL majors besides 15 for which images are built. Only the tests need them.
 MAJORS ?=
-test e2e: MAJORS = 9.6 17 18
+test e2e ct: MAJORS = 9.6 17 18
 
 # Tests that can run in parallel: they use neither the cluster nor the PostgreSQL servers of this machine.
 APART := tests/unit tests/simulation tests/model tests/rules tests/chart tests/bench tests/robustness
@@ -92,6 +92,10 @@ e2e: tools images postgres policies object-store cloud-stores argocd cluster-up 
 	$(PY) -m pytest $(APART) -m "thorough and not cluster" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
 	$(PY) -m pytest tests/e2e $(ARGS) || [ $$? = 5 ]
 	$(PY) -m pytest $(SERVERS) tests/cluster -m thorough $(ARGS) || [ $$? = 5 ]
+
+.PHONY: ct
+ct: tools images cluster-up ## run ct lint and ct install --upgrade with the values in each chart's ci folder, with helm 3 and 4
+	$(PY) -m pytest tests/e2e/test_ct.py $(ARGS)
 
 .PHONY: faults
 faults: tools images cluster-up ## inject every fault under writes and rewrite docs/faults.md; or only some: make faults ARGS="-k NAME"
