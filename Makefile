@@ -94,7 +94,7 @@ e2e: tools images postgres policies object-store cloud-stores argocd cluster-up 
 	$(PY) -m pytest $(SERVERS) tests/cluster -m thorough $(ARGS) || [ $$? = 5 ]
 
 .PHONY: ct
-ct: tools images cluster-up ## run ct lint and ct install --upgrade with the values in each chart's ci folder, with helm 3 and 4
+ct: tools images cluster-up ## run ct lint and ct install --upgrade with helm 3 and 4 and the values in charts/*/ci
 	$(PY) -m pytest tests/e2e/test_ct.py $(ARGS)
 
 .PHONY: faults

@@ -69,9 +69,7 @@ def ct(repository: Path, helm: str, *words: str) -> str:
     (path / "helm").symlink_to(BIN / helm)
     environment = {**chosen.environment(), "PATH": f"{path}:{BIN}:{os.environ['PATH']}"}
     command = [str(BIN / "ct"), *words, "--remote=origin", "--target-branch=main"]
-    done = subprocess.run(
-        command, cwd=repository, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS
-    )
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
