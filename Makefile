@@ -144,8 +144,9 @@ lock: ## update requirements-dev.lock (needs uv)
 # --- the cluster ---------------------------------------------------------------------------------------------
 
 .PHONY: tools
-tools: $(STAMP) ## build helm 3 and 4, kubectl, ct, kubeconform and linearizable, pinned, in the cache
+tools: $(STAMP) ## build helm 3 and 4, kubectl, ct, kubeconform with its schemas, and linearizable, pinned, in the cache
 	$(CLUSTER_CLI) tools
+	$(PY) -m tests.chart.kubernetes_schemas
 
 .PHONY: images
 images: $(STAMP) ## build the PostgreSQL, failover and backup images in the cache and print their sizes

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chart import kubernetes_schemas
+from tests.chart import helm, kubernetes_schemas
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -18,6 +18,6 @@ def _no_garbage_collection_in_go() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def location(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """kubeconform's location of Kubernetes' schemas."""
-    return kubernetes_schemas.write(tmp_path_factory.mktemp("schemas"))
+def location() -> str:
+    """kubeconform's location of the schemas of the tests' Kubernetes."""
+    return kubernetes_schemas.location(helm.KUBERNETES)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
+from collections.abc import Hashable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -42,9 +44,21 @@ def text(*options: str, **how: Any) -> str:
     return done.stdout
 
 
+class Strict(yaml.CSafeLoader):
+    """Refuses a key that is given twice, of which YAML in general keeps the last. libyaml is ten times as fast as PyYAML itself."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Return the mapping. ConstructorError: a key occurs twice."""
+        keys = Counter(key.value for key, _ in node.value)
+        twice = [key for key, times in keys.items() if times > 1]
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"duplicate keys: {', '.join(twice)}", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def documents(text: str) -> list[Object]:
-    """Return the documents of a YAML stream without empty ones. libyaml reads them ten times as fast as PyYAML itself."""
-    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
+    """Return the documents of a YAML stream without empty ones. ConstructorError: a key occurs twice."""
+    return [document for document in yaml.load_all(text, Strict) if document]
 
 
 def objects(*options: str, **how: Any) -> dict[tuple[str, str], Object]:
@@ -83,3 +97,11 @@ def pod(*options: str, **how: Any) -> Object:
 def containers(spec: Object) -> dict[str, Object]:
     """Return all containers of a pod by name."""
     return {container["name"]: container for container in [*spec.get("initContainers", []), *spec["containers"]]}
+
+
+def conforms(location: str, *files: Path) -> int:
+    """Return how many objects of the files are valid; AssertionError if one is not. location: of the schemas."""
+    done = run("kubeconform", "-strict", "-summary", "-schema-location", location, *map(str, files))
+    assert done.returncode == 0, done.stdout
+    assert "Invalid: 0, Errors: 0, Skipped: 0" in done.stdout
+    return int(done.stdout.split("Valid: ")[1].split(",")[0])

@@ -1,5 +1,7 @@
-"""Kubernetes' own schemas for kubeconform, generated offline from the API description in the pinned
-Go module, and one written by hand.
+"""Schemas for kubeconform of every Kubernetes version that the charts support, made from the API
+server's own OpenAPI document in the pinned Go module of each, and two written by hand.
+
+`python -m tests.chart.kubernetes_schemas` makes them in the cache. What is there is not made again.
 """
 
 from __future__ import annotations
@@ -9,7 +11,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.paths import GO_MODULES
+from tests.cluster import files
+from tests.cluster.paths import CACHE
+
+RELEASES = {
+    "1.29.15": "h1:hLcyf3XmxtfkubCEmmPX5QVD7lDclXjvEUrJeP283LM=",
+    "1.30.14": "h1:MrlKXh9uhLIJpyxOeXhcndzRVSvwiV9iJ8NgH8nqPsg=",
+    "1.31.14": "h1:UtjLfqvXLuSVDdJ4+NpQCIfFkKkLnAAVmxAEMsnkhjk=",
+    "1.32.11": "h1:vGU5kf3OD2/Pu/OAOyPld7gHlS1gmeRth54PWxcRVMM=",
+    "1.33.7": "h1:Qhp1gwCPSOqt3du6A0uTGrrTcZDtShdSCIR5IZag16Y=",
+    "1.34.4": "h1:Yy6R4QB8C9kJPp25GFqEvX5XQwY5qzKeqD0Xx6oAcmk=",
+}
+"""The supported versions of Kubernetes, each with the checksum of its Go module."""
 
 LOCATION = "{{.ResourceKind}}{{.KindSuffix}}.json"
 
@@ -53,12 +66,30 @@ CERTIFICATE = _closed(
 """The same for a Certificate of cert-manager."""
 
 
-def write(directory: Path) -> str:
-    """Write a strict schema of every kind into `directory`; return kubeconform's schema location."""
-    command = ["go", "mod", "download", "-json", "k8s.io/kubernetes"]
-    found = subprocess.run(command, cwd=GO_MODULES / "kubernetes", capture_output=True, text=True, check=True)
-    module = Path(json.loads(found.stdout)["Dir"])
-    description = json.loads((module / "api" / "openapi-spec" / "swagger.json").read_text(encoding="utf-8"))
+def location(version: str) -> str:
+    """Return kubeconform's schema location for a version of RELEASES; the schemas are made if they are not in the cache."""
+    made = CACHE / "schemas" / f"{version}-{files.digest([Path(__file__)], RELEASES[version])}"
+    with files.lock(CACHE / "schemas.lock"):
+        if not made.is_dir():
+            with files.workspace(made.parent) as folder:
+                _write(_description(version), folder / version)
+                (folder / version).rename(made)
+    return f"{made}/{LOCATION}"
+
+
+def _description(version: str) -> Any:
+    """Return the OpenAPI document of a version. RuntimeError: the module is not the pinned one."""
+    command = ["go", "mod", "download", "-json", f"k8s.io/kubernetes@v{version}"]
+    done = subprocess.run(command, cwd=CACHE, capture_output=True, text=True, check=True)  # in a module it would change go.sum
+    found = json.loads(done.stdout)
+    if found["Sum"] != RELEASES[version]:
+        raise RuntimeError(f"k8s.io/kubernetes@v{version}: the checksum is {found['Sum']}, not {RELEASES[version]}")
+    return json.loads((Path(found["Dir"]) / "api" / "openapi-spec" / "swagger.json").read_text(encoding="utf-8"))
+
+
+def _write(description: Any, directory: Path) -> None:
+    """Write a strict schema of every kind into a new `directory`."""
+    directory.mkdir()
     definitions = {name: _strict(node) for name, node in description["definitions"].items()}
     definitions["io.k8s.apimachinery.pkg.api.resource.Quantity"] = {"type": ["string", "number"]}
     (directory / "all.json").write_text(json.dumps({"definitions": definitions}), encoding="utf-8")
@@ -69,7 +100,6 @@ def write(directory: Path) -> str:
             (directory / f"{file}.json").write_text(json.dumps({"$ref": f"all.json#/definitions/{name}"}), encoding="utf-8")
     (directory / "certificate-cert-manager-v1.json").write_text(json.dumps(CERTIFICATE), encoding="utf-8")
     (directory / "servicemonitor-monitoring-v1.json").write_text(json.dumps(SERVICE_MONITOR), encoding="utf-8")
-    return f"{directory}/{LOCATION}"
 
 
 def _strict(node: Any) -> Any:
@@ -84,3 +114,8 @@ def _strict(node: Any) -> Any:
     if out.get("format") == "int-or-string":
         return {"type": ["string", "integer"]}
     return out
+
+
+if __name__ == "__main__":
+    for each in RELEASES:
+        location(each)
