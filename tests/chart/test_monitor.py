@@ -37,7 +37,7 @@ def test_prometheus_reads_annotations() -> None:
 
 def test_the_operator_reads_a_service_monitor() -> None:
     found = helm.objects(*OPERATOR)
-    service, monitor = found["Service", "ha-postgres-stats"], found["ServiceMonitor", "ha-postgres"]
+    service, monitor = found["Service", "ha-postgres-stats"], found["ServiceMonitor", "ha-postgres.demo"]
     assert monitor["metadata"]["namespace"] == "monitoring"
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
     assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["demo"]}
@@ -51,7 +51,7 @@ def test_the_operator_reads_a_service_monitor() -> None:
 
 def test_no_other_service_is_chosen_by_the_service_monitor() -> None:
     found = helm.objects(*OPERATOR)
-    wanted = found["ServiceMonitor", "ha-postgres"]["spec"]["selector"]["matchLabels"].items()
+    wanted = found["ServiceMonitor", "ha-postgres.demo"]["spec"]["selector"]["matchLabels"].items()
     chosen = [name for (kind, name), document in found.items() if kind == "Service" and wanted <= document["metadata"]["labels"].items()]
     assert chosen == ["ha-postgres-stats"]
 

@@ -140,9 +140,20 @@
 {{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container sets it" $role) -}}
 {{- end -}}
 
-{{- range $key, $_ := .Values.commonLabels -}}
-{{- if or (hasPrefix "app.kubernetes.io/" $key) (eq "helm.sh/chart" $key) (hasPrefix (printf "%s/" $.Values.labelDomain) $key) -}}
-{{- $wrong = append $wrong (printf "commonLabels: %s can't be set, because it is the chart's own" $key) -}}
+{{- if eq .Values.labelDomain "app.kubernetes.io" -}}
+{{- $wrong = append $wrong "labelDomain: app.kubernetes.io is taken, because the chart sets app.kubernetes.io/name too; choose a domain of your own" -}}
+{{- end -}}
+{{- range $value, $labels := dict "commonLabels" .Values.commonLabels "monitor.prometheus.labels" .Values.monitor.prometheus.labels -}}
+{{- range $key, $_ := $labels -}}
+{{- $own := list (printf "%s/" $.Values.labelDomain) "app.kubernetes.io/" "ha-postgres/" -}}
+{{- range $own -}}
+{{- if hasPrefix . $key -}}
+{{- $own = list -}}
+{{- end -}}
+{{- end -}}
+{{- if or (not $own) (eq "helm.sh/chart" $key) -}}
+{{- $wrong = append $wrong (printf "%s: %s can't be set, because it is the chart's own" $value $key) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -30,6 +30,15 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
+{{/*
+What tells a release's Services of metrics and the pods of its Jobs from another's. app.kubernetes.io/instance does not: Argo CD may
+replace it by the name of the Application, and two of an umbrella's dependencies share it. Takes a list: the root context, the component.
+*/}}
+{{- define "ha-postgres-17.0.0.part" -}}
+ha-postgres/name: {{ include "ha-postgres-17.0.0.fullname" (index . 0) }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
 {{/* Labels of every object except pods and claims, because a new chart version changes them. */}}
 {{- define "ha-postgres-17.0.0.objectLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
