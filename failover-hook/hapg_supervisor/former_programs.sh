@@ -23,6 +23,15 @@ for library in "/usr/lib/postgresql/$major/lib"/*.so; do
 done
 cp "${libraries[@]}" "$target/usr/lib/postgresql/$major/lib/"
 loader=
+# The new image's libnss_wrapper, which names a user ID without an entry in /etc/passwd, may need a later C library than this one.
+wrapper=$target/lib/libnss_wrapper.so
+for library in {/usr,}/lib{/*,}/libnss_wrapper.so; do
+    if [[ -s $library ]]; then
+        cp -L "$library" "$wrapper"
+        libraries+=("$wrapper")
+        break
+    fi
+done
 for program in postgres pg_ctl pg_controldata pg_resetwal pg_dump pg_dumpall psql; do
     [[ -x $bin/$program ]] || continue # pg_resetwal has another name in 9.6, and nothing asks for it
     cp "$bin/$program" "$target/usr/lib/postgresql/$major/bin/$program.program"
@@ -39,9 +48,14 @@ if [[ ! $loader ]]; then
     echo "this image's dynamic loader was not found" >&2
     exit 1
 fi
+named=
+if [[ -e $wrapper ]]; then named=$wrapper; fi
 for file in "$target/usr/lib/postgresql/$major/bin"/*.program; do
     program=${file%.program}
-    printf '#!/bin/bash\nexec %q --library-path %q --argv0 %q %q "$@"\n' "$target/lib/$loader" "$target/lib" "$program" "$file" >"$program"
+    {
+        printf '#!/bin/bash\nif [[ ${LD_PRELOAD-} == *libnss_wrapper* ]]; then LD_PRELOAD=%q; fi\n' "$named"
+        printf 'exec %q --library-path %q --argv0 %q %q "$@"\n' "$target/lib/$loader" "$target/lib" "$program" "$file"
+    } >"$program"
     chmod 0755 "$program"
 done
 "$target/usr/lib/postgresql/$major/bin/postgres" -V

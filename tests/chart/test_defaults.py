@@ -17,7 +17,7 @@ from tests.chart.test_upgrade_guard import PACKAGES
 FILLED = values.filled(values.source({}, "15"))
 MEANT = {
     *("storage", "walVolume.storageClassName", "service.nodePort", "import.scratch.storageClassName"),
-    *("backup.verify.scratch.size", "backup.verify.scratch.storageClassName"),
+    *("backup.verify.scratch.size", "backup.verify.scratch.storageClassName", "securityContext.uid"),
 }
 """Values for which null is a meaning of its own."""
 
@@ -61,7 +61,8 @@ def test_every_value_has_a_default_to_fall_back_to_or_a_meaning_of_null() -> Non
         found = set()
         for name, child in node.items():
             path = f"{prefix}{name}"
-            inner = isinstance(child, dict) and child and path not in FILLED and path not in MEANT
+            whole = path in FILLED and not any(f"{path}.{key}" in MEANT for key in (child if isinstance(child, dict) else ()))
+            inner = isinstance(child, dict) and child and path not in MEANT and not whole
             found |= leaves(child, f"{path}.") if inner else {path}
         return found
 

@@ -77,7 +77,7 @@ def _postgres(major: str, *more: str, packages: tuple[str, ...], suite: str = de
     """PostgreSQL as in the stock image; `more`: hooks that add what isn't in the packages."""
     programs = f"lib/postgresql/{major}/bin"
     return _Root(
-        packages=(*packages, "locales"),
+        packages=(*packages, "locales", "libnss-wrapper"),
         configuration={
             "Env": [f"PATH={SEARCH_PATH}:/usr/{programs}", "LANG=en_US.utf8", "PGDATA=/var/lib/postgresql/data"],
             "Cmd": ["postgres"],

@@ -67,7 +67,10 @@ def as_yaml(schema: Schema) -> str:
 
 
 def filled(schema: Schema) -> dict[str, Any]:
-    """Return the defaults that stand in for a missing value or null, by dotted path: all but those where null has a meaning of its own."""
+    """Return the defaults that stand in for a missing value or null, by dotted path: all but those where null has a meaning of its own.
+
+    A section with such a value whose default is not null is there too: where the whole section is missing, all its defaults count.
+    """
     return dict(_filled(schema, ""))
 
 
@@ -124,8 +127,10 @@ def _filled(node: Schema, prefix: str) -> Iterator[tuple[str, Any]]:
             continue
         if "default" in child:
             yield prefix + name, child["default"]
-        else:
-            yield from _filled(child, f"{prefix}{name}.")
+            continue
+        if any("null" in each.get("type", ()) and each["default"] is not None for _, each in _set(child)):
+            yield prefix + name, nested(child)
+        yield from _filled(child, f"{prefix}{name}.")
 
 
 def _set(node: Schema) -> list[tuple[str, Schema]]:

@@ -153,9 +153,12 @@ capabilities:
 
 {{- define "[[ prefix ]].podSecurity" -}}
 runAsNonRoot: true
-runAsUser: {{ int64 .Values.securityContext.uid }}
-runAsGroup: {{ int64 .Values.securityContext.uid }}
-fsGroup: {{ int64 .Values.securityContext.uid }}
+{{- $uid := .Values.securityContext.uid }}
+{{- if not (has $uid (list nil "platform")) }}
+runAsUser: {{ int64 $uid }}
+runAsGroup: {{ int64 $uid }}
+fsGroup: {{ int64 $uid }}
+{{- end }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault

@@ -1,0 +1,71 @@
+"""A release whose user the platform has chosen, as OpenShift does: no entry in /etc/passwd, and group
+0. The tests depend on each other, in order.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import nodes
+from tests.cluster.fixtures import Cluster, NodeFaults
+from tests.e2e import give_user
+from tests.robustness.release import Release
+from tests.robustness.stock import installed
+from tests.robustness.traffic import bulk
+
+pytestmark = [pytest.mark.cluster, pytest.mark.thorough, pytest.mark.timeout(500)]
+
+MUCH = "INSERT INTO diverged SELECT repeat('x', 1000) FROM generate_series(1, 2000000)"
+
+
+@pytest.fixture(scope="module")
+def foreign(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    """A release at full strength with hot standbys and a WAL volume, whose pods all have the platform's user."""
+    program = tmp_path_factory.mktemp("renderer") / "give-user"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(give_user.__file__)}"\n')
+    program.chmod(0o755)
+    options = ("--set", "securityContext.uid=null,standbyMode=hot,walVolume.enabled=true,walVolume.size=1Gi")
+    with installed("e2e-platform-uid", *options, "--post-renderer", str(program)) as release:
+        yield release
+
+
+def test_every_container_runs_as_a_user_of_the_platform_without_a_name(foreign: Release) -> None:
+    for pod in foreign.pods():
+        for container in ("postgres", "failover"):
+            script = "read -r _ uid _ < <(grep ^Uid /proc/self/status); read -r _ gid _ < <(grep ^Gid /proc/self/status); echo $uid $gid"
+            shell = ("bash", "-c", script)
+            assert foreign.inside(pod.name, *shell, container=container).split() == [str(give_user.USER), "0"]
+        assert foreign.try_inside(pod.name, "getent", "passwd", str(give_user.USER)).code != 0
+
+
+def test_a_release_of_a_platforms_user_fails_over(foreign: Release) -> None:
+    foreign.client.sql("CREATE TABLE kept AS SELECT 1 AS number")
+    foreign.fail_over("--grace-period=0", "--force")
+    assert foreign.client.sql("SELECT number FROM kept") == [["1"]]
+
+
+def test_a_release_of_a_platforms_user_clones_a_lost_volume(foreign: Release) -> None:
+    lost = foreign.standbys()[-1]
+    foreign.lose(lost, "data", "wal")
+    foreign.wait_replaced(lost)
+    assert "a clone of the standby at " in foreign.agent_log(lost.name)
+
+
+def test_a_release_of_a_platforms_user_rewinds_a_former_primary(foreign: Release, node_faults: NodeFaults) -> None:
+    foreign.client.sql("CREATE TABLE diverged (word text)")
+    former = foreign.primary()
+    bulk.begin(foreign.client_on(former.node), former.ip, MUCH)
+    inserts = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT%'"
+    foreign.wait("it writes", lambda: foreign.client.sql(inserts) != [["0"]], 20)
+    node_faults.partition(former.node)
+    elsewhere = foreign.client_apart_from(former.node)
+    foreign.wait("another primary", lambda: elsewhere.try_psql("CREATE TABLE after ()").code == 0, 90)
+    node_faults.heal(former.node)
+    nodes.wait_ready()
+    foreign.wait_full_strength(asker=elsewhere)
+    assert "rewound to" in foreign.agent_log(former.name)
+    assert elsewhere.sql("SELECT number FROM kept") == [["1"]]
