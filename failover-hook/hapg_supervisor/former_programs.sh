@@ -53,6 +53,7 @@ if [[ -e $wrapper ]]; then named=$wrapper; fi
 for file in "$target/usr/lib/postgresql/$major/bin"/*.program; do
     program=${file%.program}
     {
+        # shellcheck disable=SC2016 # the program expands it
         printf '#!/bin/bash\nif [[ ${LD_PRELOAD-} == *libnss_wrapper* ]]; then LD_PRELOAD=%q; fi\n' "$named"
         printf 'exec %q --library-path %q --argv0 %q %q "$@"\n' "$target/lib/$loader" "$target/lib" "$program" "$file"
     } >"$program"
