@@ -221,7 +221,7 @@ def test_a_commit_that_waits_for_a_disk_is_accepted(value: str, version: str) ->
 
 @BOTH
 def test_other_globals_are_none_of_this_charts_business(version: str) -> None:
-    assert helm.objects("--set", "global.storageClass=x", version=version) == helm.objects(version=version)
+    assert helm.objects("--set", "global.postgresql.auth.password=x", version=version) == helm.objects(version=version)
 
 
 @BOTH

@@ -51,9 +51,9 @@ spec:
   enableServiceLinks: false
   securityContext:
     {{- include "ha-postgres-12.0.0.podSecurity" . | nindent 4 }}
-  {{- with .Values.imagePullSecrets }}
+  {{- with include "ha-postgres-12.0.0.pullSecrets" . }}
   imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
   {{- with .Values.nodeSelector }}
   nodeSelector:
@@ -148,7 +148,7 @@ spec:
       emptyDir: {}
     - name: scratch
       {{- if $import.scratch.size }}
-      {{- include "ha-postgres-12.0.0.ephemeralVolume" (list $import.scratch.storageClassName $import.scratch.size) | nindent 6 }}
+      {{- include "ha-postgres-12.0.0.ephemeralVolume" (list . $import.scratch.storageClassName $import.scratch.size) | nindent 6 }}
       {{- else }}
       emptyDir: {}
       {{- end }}

@@ -92,18 +92,38 @@ app.kubernetes.io/component: database
 {{- include "ha-postgres-9.6.0.image" (list . .Values.image .Values.version) -}}
 {{- end }}
 
-{{/* The claim of a volume that lives as long as its pod. Takes a list: StorageClass (null: the cluster's default), size. */}}
+{{/* The Secrets for pulling images, the global ones first: a value may hold names as well as objects with a name. */}}
+{{- define "ha-postgres-9.6.0.pullSecrets" -}}
+{{- $found := list -}}
+{{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets -}}
+{{- $found = append $found (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- with uniq $found }}{{ toYaml . }}{{ end -}}
+{{- end }}
+
+{{/* The line of a claim with its StorageClass. Takes a list: the root context, the claim's own (null: the global one, or else the cluster's default). */}}
+{{- define "ha-postgres-9.6.0.storageClass" -}}
+{{- $root := index . 0 -}}
+{{- $own := index . 1 -}}
+{{- if not (kindIs "invalid" $own) -}}
+storageClassName: {{ $own | quote }}
+{{- else if $root.Values.global.storageClass -}}
+storageClassName: {{ $root.Values.global.storageClass | quote }}
+{{- end -}}
+{{- end }}
+
+{{/* The claim of a volume that lives as long as its pod. Takes a list: the root context, StorageClass or null, size. */}}
 {{- define "ha-postgres-9.6.0.ephemeralVolume" -}}
 ephemeral:
   volumeClaimTemplate:
     spec:
-      {{- if not (kindIs "invalid" (index . 0)) }}
-      storageClassName: {{ index . 0 | quote }}
+      {{- with include "ha-postgres-9.6.0.storageClass" (list (index . 0) (index . 1)) }}
+      {{- . | nindent 6 }}
       {{- end }}
       accessModes: [ReadWriteOnce]
       resources:
         requests:
-          storage: {{ index . 1 }}
+          storage: {{ index . 2 }}
 {{- end }}
 
 {{/* The image of the major whose data may be upgraded. */}}

@@ -51,9 +51,9 @@ spec:
   enableServiceLinks: false
   securityContext:
     {{- include "[[ prefix ]].podSecurity" . | nindent 4 }}
-  {{- with .Values.imagePullSecrets }}
+  {{- with include "[[ prefix ]].pullSecrets" . }}
   imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
   {{- with .Values.nodeSelector }}
   nodeSelector:
@@ -148,7 +148,7 @@ spec:
       emptyDir: {}
     - name: scratch
       {{- if $import.scratch.size }}
-      {{- include "[[ prefix ]].ephemeralVolume" (list $import.scratch.storageClassName $import.scratch.size) | nindent 6 }}
+      {{- include "[[ prefix ]].ephemeralVolume" (list . $import.scratch.storageClassName $import.scratch.size) | nindent 6 }}
       {{- else }}
       emptyDir: {}
       {{- end }}
