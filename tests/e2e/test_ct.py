@@ -1,5 +1,6 @@
 """`ct lint` and `ct install --upgrade` with the values that a chart brings in its ci folder, from
-one version of the chart to the next. The released packages need images that are no longer built.
+one version of the chart to the next. The packages in tests/chart/released need the failover image
+of their time.
 """
 
 from __future__ import annotations

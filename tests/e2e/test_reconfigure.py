@@ -47,7 +47,8 @@ def test_reconfigure_to_hot_standbys_restarts_servers_and_no_container(release: 
     before, primary = identities(release.pods()), release.primary().name
     release.upgrade("--set", "standbyMode=hot")
     everywhere(release, "SELECT 1", "1")
-    assert identities(release.at_full_strength()) == before
+    release.wait_full_strength()
+    assert identities(release.pods()) == before
     assert release.primary().name == primary
 
 
@@ -55,14 +56,16 @@ def test_reconfigure_reloads_parameters(release: Release) -> None:
     before = identities(release.pods())
     release.upgrade("--set-string", "postgresql.parameters.work_mem=7MB")
     everywhere(release, "SHOW work_mem", "7MB")
-    assert identities(release.at_full_strength()) == before
+    release.wait_full_strength()
+    assert identities(release.pods()) == before
 
 
 def test_reconfigure_reloads_the_rules_of_access(release: Release) -> None:
     before = identities(release.pods())
     release.upgrade("--set-json", f'postgresql.pgHba=["{RULE}"]')
     everywhere(release, RULES, "1")
-    assert identities(release.at_full_strength()) == before
+    release.wait_full_strength()
+    assert identities(release.pods()) == before
 
 
 def test_reconfigure_of_the_failover_times_reaches_the_agents(release: Release) -> None:
@@ -70,4 +73,5 @@ def test_reconfigure_of_the_failover_times_reaches_the_agents(release: Release) 
     release.upgrade("--set-json", "failover.ttlSeconds=9.5,failover.leaseSeconds=7.5")
     release.wait("each pod has the file", lambda: all('"ttlSeconds": 9.5' in text for text in projected(release, "failover.json")), WAIT_S)
     release.wait("the leader uses it", lambda: release.lease()["ttlSeconds"] == 9.5, WAIT_S)
-    assert identities(release.at_full_strength()) == before
+    release.wait_full_strength()
+    assert identities(release.pods()) == before
