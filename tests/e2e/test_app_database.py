@@ -141,6 +141,7 @@ def test_another_name_is_another_database_and_restarts_nothing(release: Release,
     release.wait("the Secret names the first one", lambda: secret(release)["dbname"] == "orders", PROJECTION_SECONDS)
 
 
+@pytest.mark.thorough
 def test_the_next_installation_has_the_same_secret_and_the_same_rows(release: Release, known: list[str]) -> None:
     before = secret(release)
     release.uninstall()
@@ -152,12 +153,14 @@ def test_the_next_installation_has_the_same_secret_and_the_same_rows(release: Re
     release.wait("it connects", lambda: answers(release, before["uri"], "SELECT count(*) FROM t") == "2", 30)
 
 
+@pytest.mark.thorough
 def test_a_wipe_deletes_the_secret(release: Release, known: list[str]) -> None:
     release.uninstall()
     release.hapg("wipe", "--yes", release.name)
     assert release.namespace.try_kubectl("get", "secret", "ha-postgres-app").code != 0
 
 
+@pytest.mark.thorough
 def test_a_release_that_exists_gets_an_application_with_a_secret_of_its_own(cluster: Cluster) -> None:
     with installed("e2e-app-later", replicas=2) as release:
         release.client.sql("CREATE TABLE kept AS SELECT 1 AS number")

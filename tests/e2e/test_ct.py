@@ -24,9 +24,9 @@ MAJORS = ("15", "9.6", "17", "18")
 """Those whose images the cluster has or can load."""
 HELMS = ("helm3", "helm4")
 VALUES = tuple(sorted(path.name for path in (REPOSITORY / "charts" / "ha-postgres-15" / "ci").iterdir()))
-OFTEN = ("15", "single-values.yaml")
+OFTEN = ("15", "single-values.yaml", "helm4")
 CASES = [
-    pytest.param(major, values, helm, marks=[] if (major, values) == OFTEN else [pytest.mark.thorough], id=f"{major}-{values}-{helm}")
+    pytest.param(major, values, helm, marks=[] if (major, values, helm) == OFTEN else [pytest.mark.thorough], id=f"{major}-{values}-{helm}")
     for major in MAJORS
     for values in VALUES
     for helm in HELMS
