@@ -205,6 +205,7 @@ def test_the_rights_of_the_pods() -> None:
         (["leases"], ["ha-postgres"], ["get", "update", "watch"]),
         (["pods"], None, ["list", "watch"]),
         (["pods"], [f"ha-postgres-{ordinal}" for ordinal in range(9)], ["patch"]),
+        (["configmaps"], ["ha-postgres-config"], ["watch"]),
         (["events"], None, ["create"]),
         (["secrets"], None, ["create"]),
         (["secrets"], ["ha-postgres-auth", "ha-postgres-replication"], ["get"]),

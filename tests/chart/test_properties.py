@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -47,8 +48,10 @@ def check_against_spec(text: str, wanted: parser.Spec) -> None:
     (stateful_set,) = (document for document in helm.documents(text) if document["kind"] == "StatefulSet")
     pod = stateful_set["spec"]["template"]["spec"]
     assert stateful_set["spec"]["replicas"] == wanted.defaults["replicas"]
-    for key in ("nodeSelector", "tolerations", "imagePullSecrets", "schedulerName"):
+    for key in ("nodeSelector", "tolerations", "schedulerName"):
         assert pod.get(key) == (wanted.defaults.get(key) or None)
+    secrets: Any = wanted.defaults.get("imagePullSecrets", ())
+    assert [secret["name"] for secret in pod.get("imagePullSecrets", ())] == list(dict.fromkeys(secret["name"] for secret in secrets))
     if wanted.defaults.get("affinity"):
         assert pod["affinity"] == wanted.defaults["affinity"]
     if not any(delimiter in str(wanted.defaults) for delimiter in ("{{", "[[", "[%")):

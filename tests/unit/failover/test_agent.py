@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from hapg_failover import agent
-from hapg_failover.adapters.ports import Hello
+from hapg_failover.adapters.ports import Assessment, Hello
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.agent import Adapters, Agent, OperationStuck
 from hapg_failover.core.state.actions import Op, Promote, Run, Start, Stop
@@ -35,8 +35,8 @@ class FillingVolume:
     def __init__(self) -> None:
         self.room = 1 << 30
 
-    def assess(self) -> Any:
-        return SimpleNamespace(state=VolumeState.EMPTY, reason="")
+    def assess(self) -> Assessment:
+        return Assessment(VolumeState.EMPTY, "")
 
     def term(self) -> int:
         return 0

@@ -168,7 +168,7 @@ def test_a_hot_standby_that_does_not_start_is_started_warm_and_tried_again_later
     assert [(a.op, said(a).mode) for a in again.actions if isinstance(a, Run)] == [(Op.START, "warm")]
     assert again.memory.upstream.mode == "warm"
     following = changed(FOLLOWING, mode="warm", warm_until=NOW + 1)
-    assert kinds(decide(seen(), following).actions) == []
+    assert [action for action in decide(seen(), following).actions if isinstance(action, Run)] == []
     hot = decide(seen(), changed(following, warm_until=NOW))
     assert [(a.op, said(a).mode) for a in hot.actions if isinstance(a, Run)] == [(Op.START, "hot")]
 
