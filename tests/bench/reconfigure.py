@@ -20,6 +20,8 @@ until [[ $(psql -h /run/hapg/socket -U postgres -qAtXc "$1" 2>&1) == *"$2"* ]]; 
 done
 echo "$EPOCHREALTIME" """
 """Prints when the server of this pod answers $1 with $2; ends with code 1 after $3 seconds."""
+KILLED = 137
+"""Exit code of a command that the supervisor has killed: it leaves no other process in its container when it restarts the server."""
 
 
 class Changing(HaPostgres):
@@ -53,7 +55,10 @@ def _change(system: Changing, change: Change, to: State, found: Times) -> None:
     pods = system.standbys() if change.standbys_only else system.pods()
 
     def in_effect(pod: Pod) -> float:
-        return float(system.inside(pod.name, "bash", "-c", AWAITS, "awaits", change.statement, to.shows, f"{LIMIT_S:.0f}"))
+        command = ("bash", "-c", AWAITS, "awaits", change.statement, to.shows, f"{LIMIT_S:.0f}")
+        while (done := system.try_inside(pod.name, *command)).code == KILLED:
+            pass
+        return float(done.out)
 
     with ThreadPoolExecutor(len(pods)) as threads:
         waiting = [threads.submit(in_effect, pod) for pod in pods]
