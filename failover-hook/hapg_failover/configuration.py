@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .adapters.ports import Runtime, Supervisor
+from .adapters.projected import Stamps, stamps
 from .pgdata.configuration_errors import explain
 from .supervisor_commands import OperationFailed, SupervisorCommands
 
@@ -18,7 +19,6 @@ TRIAL_S = 90.0
 AGAIN_S = 60.0
 
 Address = Callable[[], tuple[str, int] | None]
-Stamp = tuple[tuple[int, int], ...]
 
 
 class DataRefused(Exception):
@@ -65,13 +65,13 @@ class Watch:
         self._address = address
         self._refused = refused
         self._files = files
-        self._tried: Stamp | None = None
+        self._tried: Stamps | None = None
         self._tried_at = 0.0
         self._taken = True
 
     def look(self) -> str | None:
         """Return why the files are rejected, '' if they are accepted, None if there was nothing to test or no test was possible."""
-        address, stamp = self._address(), self._stamp()
+        address, stamp = self._address(), stamps(self._files)
         is_due = (self._refused() or not self._taken) and self._runtime.now() - self._tried_at >= AGAIN_S
         if address is None or (stamp == self._tried and not is_due):
             return None
@@ -84,15 +84,5 @@ class Watch:
         self._was_tried(stamp, not refused)
         return refused
 
-    def _was_tried(self, stamp: Stamp, taken: bool) -> None:
+    def _was_tried(self, stamp: Stamps, taken: bool) -> None:
         self._tried, self._tried_at, self._taken = stamp, self._runtime.now(), taken
-
-    def _stamp(self) -> Stamp:
-        found = []
-        for file in self._files:
-            try:
-                status = file.stat()
-                found.append((status.st_ino, status.st_mtime_ns))
-            except OSError:
-                found.append((0, 0))
-        return tuple(found)

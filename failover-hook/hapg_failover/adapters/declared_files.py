@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..credentials import secret_entries
 from ..declared.desired import Declaration, Entry, parse
+from .projected import Stamps, stamps
 
 DECLARED = Path("/etc/hapg/config/roles.json")
 PASSWORDS = Path("/etc/hapg/roles")
@@ -31,14 +32,14 @@ class DeclaredFiles:
         """declared: roles.json; passwords: where kubelet projects the Secrets."""
         self._declared = declared
         self._passwords = passwords
-        self._seen: tuple[tuple[int, int], ...] = ()
+        self._seen: Stamps = ()
         self._wanted = Wanted()
 
     def look(self) -> Wanted:
         """Return what the files say, the same object while they are the same. If roles.json can't be used, what it said before counts."""
         if self._stamps(self._wanted.declaration) == self._seen:
             return self._wanted
-        self._seen = (_stamp(self._declared),)
+        self._seen = stamps((self._declared,))
         declaration, complaints = self._wanted.declaration, []
         try:
             declaration = parse(self._declared.read_text("utf-8"))
@@ -65,13 +66,5 @@ class DeclaredFiles:
     def _file(self, entry: Entry) -> Path:
         return self._passwords / entry.secret / entry.key
 
-    def _stamps(self, declaration: Declaration) -> tuple[tuple[int, int], ...]:
-        return tuple(map(_stamp, (self._declared, *map(self._file, declaration.entries))))
-
-
-def _stamp(file: Path) -> tuple[int, int]:
-    try:
-        status = file.stat()
-    except OSError:
-        return 0, 0
-    return status.st_ino, status.st_mtime_ns
+    def _stamps(self, declaration: Declaration) -> Stamps:
+        return stamps((self._declared, *map(self._file, declaration.entries)))

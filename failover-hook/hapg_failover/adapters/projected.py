@@ -1,9 +1,12 @@
-"""The files that kubelet makes of a ConfigMap."""
+"""The files that kubelet makes of ConfigMaps and Secrets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+Stamps = tuple[tuple[int, int], ...]
+"""Inode and modification time in nanoseconds of each file."""
 
 
 def entries(folder: Path) -> Mapping[str, bytes]:
@@ -13,3 +16,16 @@ def entries(folder: Path) -> Mapping[str, bytes]:
     """
     current = (folder / "..data").resolve(strict=True)
     return {file.name: file.read_bytes() for file in current.iterdir()}
+
+
+def stamps(files: Iterable[Path]) -> Stamps:
+    """Return what changes whenever kubelet replaces one of the files; zeros stand for a file that can't be found."""
+    return tuple(map(_stamp, files))
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns

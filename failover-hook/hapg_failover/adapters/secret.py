@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..credentials.secret_entries import REPLICATION_KEY, SUPERUSER_KEY, Passwords, read
 from . import beneath
+from .projected import Stamps, stamps
 
 PROJECTED = Path("/etc/hapg/secret")
 KEYS = (SUPERUSER_KEY, REPLICATION_KEY)
@@ -39,7 +40,7 @@ class ProjectedPasswords:
         self._run = run
         self._where = where
         self._copy = copy
-        self._stamp: tuple[tuple[int, int], ...] | None = None
+        self._stamp: Stamps | None = None
         self.found = self._read_copy()
         self.complaints: tuple[str, ...] = ()
         self.look()
@@ -52,7 +53,7 @@ class ProjectedPasswords:
 
         An unusable value leaves the previous password in effect and adds a complaint.
         """
-        stamp = self._look()
+        stamp = stamps(self._directory / file for file in self._where)
         if stamp == self._stamp:
             return False
         self._stamp = stamp
@@ -71,16 +72,6 @@ class ProjectedPasswords:
         if before != self.found:
             keep(self._run, self._copy, self.found)
         return before != self.found
-
-    def _look(self) -> tuple[tuple[int, int], ...]:
-        found = []
-        for file in self._where:
-            try:
-                status = (self._directory / file).stat()
-                found.append((status.st_ino, status.st_mtime_ns))
-            except OSError:
-                found.append((0, 0))
-        return tuple(found)
 
     def _read_copy(self) -> dict[str, str]:
         """Return the passwords kept by an earlier process."""

@@ -65,7 +65,7 @@ def plan(app: App, role: Role | None, database_owner: str | None, password: str,
     changes = []
     if role is None:
         changes.append(Change(first(app, password, method, salt)[:1], f"the role {app.owner} is created"))
-    elif not roles.fits(role, password, method):
+    elif not roles.fits(app.owner, role.stored, password, method):
         stored = roles.verifier(app.owner, password, method, salt)
         statement = f"ALTER ROLE {_identifier(app.owner)} PASSWORD '{stored}'"
         changes.append(Change((statement,), f"{app.owner} has the password from the Secret"))

@@ -82,7 +82,7 @@ def plan(found: Sequence[Role], passwords: Passwords, *, own_role: bool, method:
 
 
 def _superuser(role: Role | None, password: str, method: str, salt: bytes) -> Change | None:
-    if role is None or fits(role, password, method):
+    if role is None or fits(SUPERUSER, role.stored, password, method):
         return None
     stored = verifier(SUPERUSER, password, method, salt)
     return Change((f"ALTER ROLE {SUPERUSER} PASSWORD '{stored}'",), f"{SUPERUSER} has the password from the Secret")
@@ -97,7 +97,7 @@ def _replication(role: Role | None, password: str, method: str, salt: bytes) -> 
     reason = f"the rights of {REPLICATION} are restored"
     if not role.login or not role.replication or role.superuser:
         statements.append(f"ALTER ROLE {REPLICATION} LOGIN REPLICATION NOSUPERUSER")
-    if not fits(role, password, method):
+    if not fits(REPLICATION, role.stored, password, method):
         statements.append(f"ALTER ROLE {REPLICATION} PASSWORD '{stored}'")
         reason = f"{REPLICATION} has the password from the Secret"
     statements += _grants(role.lacks_functions, role.lacks_memberships)
@@ -109,11 +109,11 @@ def _grants(functions: Sequence[str], memberships: Sequence[str]) -> list[str]:
     return grants + [f"GRANT {membership} TO {REPLICATION}" for membership in memberships]
 
 
-def fits(role: Role, password: str, method: str) -> bool:
-    """True if the role's stored password is this one, in the form for `method`."""
+def fits(user: str, stored: str | None, password: str, method: str) -> bool:
+    """True if a role's stored password is this one, in the form for `method`."""
     if method == "md5":
-        return role.stored == scram.md5(password, role.name)
-    return scram.fits_scram(role.stored, password)
+        return stored == scram.md5(password, user)
+    return scram.fits_scram(stored, password)
 
 
 def verifier(user: str, password: str, method: str, salt: bytes) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from .desired import Database, Extension, Schema
 from .found import Contents, FoundDatabase
-from .plan import Change, Plan, Problem, Property, of_properties
+from .plan import Change, Plan, Problem, Property, no_role, of_properties
 from .statements import (
     CreateDatabase,
     CreateExtension,
@@ -56,7 +56,7 @@ def plan(database: Database, now: FoundDatabase, contents: Contents | None, role
 
 def _creation(database: Database, roles: Collection[str]) -> Plan:
     if database.owner is not None and database.owner not in roles:
-        return Plan(database.name, problems=(Problem(f"database {database.name}: {_no_role(database.owner)}"),))
+        return Plan(database.name, problems=(Problem(f"database {database.name}: {no_role(database.owner)}"),))
     template = database.template or ("template0" if database.encoding or database.locale else None)
     create = CreateDatabase(database.name, database.owner, database.encoding, database.locale, template)
     return Plan(database.name, changes=(Change((create,), f"database {database.name}: created"),))
@@ -96,7 +96,7 @@ def _outside(database: Database, now: FoundDatabase, roles: Collection[str]) -> 
     """Return the properties that the database's row has."""
     found: list[Property] = []
     if (owner := database.owner) is not None:
-        obstacle = "" if owner in roles else _no_role(owner)
+        obstacle = "" if owner in roles else no_role(owner)
         found.append(Property("owner", owner, now.owner == owner, now.owner, (SetOwner(Kind.DATABASE, now.name, owner),), obstacle))
     if (limit := database.connection_limit) is not None:
         statement = SetConnectionLimit(Kind.DATABASE, now.name, limit)
@@ -126,7 +126,7 @@ def _schema(database: Database, schema: Schema, contents: Contents, roles: Colle
     key, is_there = f"schemas.{schema.name}", schema.name in owners
     if not schema.present:
         return [Property(key, "absent", not is_there, "it exists", (DropSchema(schema.name),), database=database.name)]
-    obstacle = _no_role(schema.owner) if schema.owner is not None and schema.owner not in roles else ""
+    obstacle = no_role(schema.owner) if schema.owner is not None and schema.owner not in roles else ""
     create = (CreateSchema(schema.name, schema.owner),)
     found = [Property(key, "present", is_there, "it does not exist", create, obstacle, database.name)]
     if schema.owner is not None and (is_there or obstacle):
@@ -155,7 +155,3 @@ def _extension(database: Database, extension: Extension, contents: Contents, sch
     if wanted is not None and has is not None:
         found.append(Property(f"{key}.version", wanted, has == wanted, has, (UpdateExtension(name, wanted),), obstacle, database.name))
     return found
-
-
-def _no_role(name: str) -> str:
-    return f"there is no role {name}; declare it in roles, or create it"

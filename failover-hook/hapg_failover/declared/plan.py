@@ -96,6 +96,11 @@ def of_properties(kind: Kind, name: str, properties: Sequence[Property], remembe
     return Plan(name, kind, tuple(changes), tuple(problems), remembered, frozenset(kept))
 
 
+def no_role(name: str) -> str:
+    """Return what is wrong with a reference to a role that does not exist, and what to do."""
+    return f"there is no role {name}; declare it in roles, or create it"
+
+
 def _words(value: object) -> str:
     match value:
         case None:

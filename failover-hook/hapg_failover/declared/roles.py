@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from ..credentials import scram
+from ..credentials.roles import fits, verifier
 from .desired import FOREVER, Entry, Role
 from .found import FoundRole
-from .plan import Change, Plan, Problem, Property, of_properties
+from .plan import Change, Plan, Problem, Property, no_role, of_properties
 from .statements import CreateRole, DropRole, Grant, Kind, Revoke, SetConnectionLimit, SetFlag, SetPassword, SetValidUntil, Statement
 
 
@@ -81,7 +81,7 @@ def _plan(role: Role, found: FoundRole | None, known: set[str], passwords: Mappi
 def _password(
     role: Role, now: FoundRole, passwords: Mapping[Entry, str], method: str, salt: bytes
 ) -> tuple[tuple[SetPassword, ...], tuple[Problem, ...]]:
-    """Return what sets the password, and what is wrong. A password is always the Secret's, whoever has changed it (ADR 0008)."""
+    """Return what sets the password, and what is wrong. A password is always the Secret's, also after a change by hand (ADR 0008)."""
     if role.password is None:
         return (), ()
     wanted = passwords.get(role.password)
@@ -89,12 +89,9 @@ def _password(
         stays = "it has none yet" if now.stored is None else "the previous one stays in effect"
         why = f"role {role.name}: no usable password in {role.password}; {stays}. Create the Secret, or wait until the pods have it"
         return (), (Problem(why),)
-    if method == "md5":
-        fits, verifier = now.stored == (hashed := scram.md5(wanted, role.name)), hashed
-    else:
-        fits = scram.fits_scram(now.stored, wanted)
-        verifier = "" if fits else scram.scram(wanted, salt)
-    return () if fits else (SetPassword(role.name, verifier),), ()
+    if fits(role.name, now.stored, wanted, method):
+        return (), ()
+    return (SetPassword(role.name, verifier(role.name, wanted, method, salt)),), ()
 
 
 def _attributes(role: Role, now: FoundRole) -> list[Property]:
@@ -126,7 +123,7 @@ def _memberships(role: Role, now: FoundRole, known: set[str]) -> list[Property]:
         return []
     wanted, has = set(role.member_of), {group for group, _ in now.groups}
     unknown = sorted(wanted - known)
-    obstacle = f"memberOf: there is no role {', '.join(unknown)}; declare it in roles, or create it" if unknown else ""
+    obstacle = f"memberOf: {no_role(', '.join(unknown))}" if unknown else ""
     statements: tuple[Statement, ...] = (
         *(Grant(group, role.name) for group in sorted(wanted - has)),
         *(Revoke(group, role.name, grantor) for group, grantor in now.groups if group not in wanted),
