@@ -13,7 +13,7 @@ from .adapters.secret import ProjectedPasswords, keep, projected
 from .credentials import app as application
 from .credentials import scram, secret_entries
 from .credentials.app import PASSWORD_KEY, App
-from .passwords import API_S, RANDOM_BYTES, SQL_S
+from .passwords import API_S, RANDOM_BYTES, SQL_S, Complaints
 from .settings import Settings
 from .workers import Due, every
 
@@ -81,7 +81,7 @@ class AppKeeper:
         self._applied: tuple[int, App, str] | None = None
         self._written: tuple[int, App, str, bool] | None = None
         self._asks = Due(runtime, AGAIN_S)
-        self._complaints: tuple[str, ...] = ()
+        self._complaints = Complaints("app", announce, log)
         self._trouble: dict[str, str] = {}
         self._drift = ""
         self._write_script(app)
@@ -103,7 +103,7 @@ class AppKeeper:
         except OSError as error:
             self._say("script", f"the password of the application can't be stored: {error}")
             return
-        self._complain()
+        self._complaints.tell(self._passwords.complaints)
         term, password = self._leads(), self._passwords.found[FILE]
         if term is None:
             self._applied = self._written = None
@@ -157,13 +157,6 @@ class AppKeeper:
         with beneath.directory(str(self._run)) as run:
             beneath.write(run, _SCRIPT, "".join(f"{statement};\n" for statement in statements).encode())
         self._scripted = (app, password)
-
-    def _complain(self) -> None:
-        for complaint in self._passwords.complaints:
-            if complaint not in self._complaints:
-                self._log("warning", "app", complaint)
-                self._announce("Warning", "InvalidSecret", complaint)
-        self._complaints = self._passwords.complaints
 
     def _say(self, subject: str, trouble: str) -> None:
         if trouble != self._trouble.get(subject):

@@ -47,6 +47,25 @@ def random_entry(key: str) -> dict[str, str]:
     return {key: secrets.token_urlsafe(RANDOM_BYTES)}
 
 
+class Complaints:
+    """Tells in the log and by an Event of each entry of a Secret that is not as it should be: once for as long as that is so."""
+
+    def __init__(self, subject: str, announce: Callable[[str, str, str], None], log: Log) -> None:
+        """subject: in the log; announce: records an Event."""
+        self._subject = subject
+        self._announce = announce
+        self._log = log
+        self._told: tuple[str, ...] = ()
+
+    def tell(self, complaints: tuple[str, ...]) -> None:
+        """Tell of those that are new."""
+        for complaint in complaints:
+            if complaint not in self._told:
+                self._log("warning", self._subject, complaint)
+                self._announce("Warning", "InvalidSecret", complaint)
+        self._told = complaints
+
+
 class PasswordKeeper:
     """Checks the Secrets' files once a second, in a thread of its own."""
 
@@ -71,7 +90,7 @@ class PasswordKeeper:
         self._announce = announce
         self._log = log
         self._done: tuple[int, Passwords] | None = None
-        self._told: tuple[str, ...] = ()
+        self._complaints = Complaints("secret", announce, log)
         self._trouble = ""
         self._report()
 
@@ -88,11 +107,7 @@ class PasswordKeeper:
         except OSError as error:
             self._say(f"the passwords can't be stored: {error}")
             return
-        for complaint in self._secret.complaints:
-            if complaint not in self._told:
-                self._log("warning", "secret", complaint)
-                self._announce("Warning", "InvalidSecret", complaint)
-        self._told = self._secret.complaints
+        self._complaints.tell(self._secret.complaints)
         term = self._leads()
         wanted = None if term is None else (term, self._secret.passwords)
         if wanted is not None and wanted != self._done:

@@ -96,7 +96,7 @@
 {{- $wrong = append $wrong (printf "%s: %s can't be declared, because names that begin with pg_ are PostgreSQL's own" $value $name) -}}
 {{- else if hasPrefix "ha_postgres_" $name -}}
 {{- $wrong = append $wrong (printf "%s: %s can't be declared, because names that begin with ha_postgres_ are the chart's own" $value $name) -}}
-{{- else if has $name (list "none" "postgres" "public" "template0" "template1" ) -}}
+{{- else if has $name (list "postgres" "template0" "template1" "public" "none" ) -}}
 {{- $wrong = append $wrong (printf "%s: %s can't be declared, because it is reserved; choose another name" $value $name) -}}
 {{- end -}}
 {{- $wrong | toJson -}}

@@ -7,6 +7,11 @@
 {{- .Values.app.owner | default .Values.app.database -}}
 {{- end }}
 
+{{/* Not empty if the pods create the application's Secret and keep its entries. */}}
+{{- define "ha-postgres-9.6.0.makesAppSecret" -}}
+{{- if and .Values.app.database (not .Values.app.secretName) }}true{{ end -}}
+{{- end }}
+
 {{/* The value `app` as failover.json has it. */}}
 {{- define "ha-postgres-9.6.0.app.json" -}}
 {{- $name := include "ha-postgres-9.6.0.fullname" . -}}

@@ -53,7 +53,7 @@ RESERVED: Mapping[str, str] = {
 }
 """Parameters that the user can't set, in lower case, with the reason."""
 
-RESERVED_NAMES = ("none", "postgres", "public", "template0", "template1")
+RESERVED_NAMES = ("postgres", "template0", "template1", "public", "none")
 """Roles and databases that the values can't declare."""
 
 RESERVED_PREFIX = "recovery_target"
@@ -110,7 +110,7 @@ APP_NAME = "^([A-Za-z_][-._A-Za-z0-9]*)?$"
 """An allowed name of an application's database or owner, or none."""
 
 APP_RESERVED: Mapping[str, str] = {
-    "^(postgres|template0|template1|public|none)$": "PostgreSQL has this name for itself",
+    f"^({'|'.join(RESERVED_NAMES)})$": "PostgreSQL has this name for itself",
     "^pg_": "names that begin with pg_ are those of PostgreSQL itself",
     "^ha_postgres_": "names that begin with ha_postgres_ are those of the pods and of imports",
 }
