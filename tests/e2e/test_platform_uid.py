@@ -10,16 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import nodes
 from tests.cluster.fixtures import Cluster, NodeFaults
-from tests.e2e import give_user
+from tests.e2e import diverging, give_user
 from tests.robustness.release import Release
 from tests.robustness.stock import installed
-from tests.robustness.traffic import bulk
 
 pytestmark = [pytest.mark.cluster, pytest.mark.thorough, pytest.mark.timeout(500)]
-
-MUCH = "INSERT INTO diverged SELECT repeat('x', 1000) FROM generate_series(1, 2000000)"
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +53,6 @@ def test_a_release_of_a_platforms_user_clones_a_lost_volume(foreign: Release) ->
 
 def test_a_release_of_a_platforms_user_rewinds_a_former_primary(foreign: Release, node_faults: NodeFaults) -> None:
     foreign.client.sql("CREATE TABLE diverged (word text)")
-    former = foreign.primary()
-    bulk.begin(foreign.client_on(former.node), former.ip, MUCH)
-    inserts = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT%'"
-    foreign.wait("it writes", lambda: foreign.client.sql(inserts) != [["0"]], 20)
-    node_faults.partition(former.node)
-    elsewhere = foreign.client_apart_from(former.node)
-    foreign.wait("another primary", lambda: elsewhere.try_psql("CREATE TABLE after ()").code == 0, 90)
-    node_faults.heal(former.node)
-    nodes.wait_ready()
-    foreign.wait_full_strength(asker=elsewhere)
+    former, elsewhere = diverging.rejoined(foreign, node_faults)
     assert "rewound to" in foreign.agent_log(former.name)
     assert elsewhere.sql("SELECT number FROM kept") == [["1"]]

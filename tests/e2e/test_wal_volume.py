@@ -6,16 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import nodes
 from tests.cluster.fixtures import Cluster, NodeFaults
+from tests.e2e import diverging
 from tests.robustness.release import DATA, Pod, Release
 from tests.robustness.stock import installed
-from tests.robustness.traffic import bulk
 
 pytestmark = [pytest.mark.cluster, pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(420)]
 
 WITH_WAL_VOLUMES = ("--set", "walVolume.enabled=true,walVolume.size=100Mi")
-MUCH = "INSERT INTO diverged SELECT repeat('x', 1000) FROM generate_series(1, 2000000)"
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +56,8 @@ def test_a_pod_hands_over_and_finds_its_wal_again(apart: Release) -> None:
 
 
 def test_a_former_primary_is_rewound_on_both_volumes(apart: Release, node_faults: NodeFaults) -> None:
-    before, old = wal_is_apart(apart), apart.primary()
-    beside = apart.client_on(old.node)
-    bulk.begin(beside, old.ip, MUCH)
-    apart.wait("it writes", lambda: apart.client.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT%'") != [["0"]], 20)
-    node_faults.partition(old.node)
-    elsewhere = apart.client_apart_from(old.node)
-    apart.wait("another primary", lambda: elsewhere.try_psql("CREATE TABLE after ()").code == 0, 90)
-    node_faults.heal(old.node)
-    nodes.wait_ready()
-    apart.wait_full_strength(asker=elsewhere)
+    before = wal_is_apart(apart)
+    old, elsewhere = diverging.rejoined(apart, node_faults)
     assert "rewound to" in apart.agent_log(old.name)
     assert elsewhere.sql("SELECT count(*) FROM kept") == [["1000"]]
     assert wal_is_apart(apart) == before
