@@ -1,4 +1,4 @@
-"""Declared roles in a release that fails over: whoever is the primary makes them true, and never does a standby."""
+"""Declared roles in a release that fails over: the primary makes them true, after each failover too, and a standby never does."""
 
 from __future__ import annotations
 
