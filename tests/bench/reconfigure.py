@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.bench import plan
 from tests.bench.changes import Change, State, Times
 from tests.bench.systems import HaPostgres
+from tests.robustness.programs import ProgramError
 from tests.robustness.release import Pod, identities
 
 LIMIT_S = 150.0
@@ -56,8 +57,11 @@ def _change(system: Changing, change: Change, to: State, found: Times) -> None:
 
     def in_effect(pod: Pod) -> float:
         command = ("bash", "-c", AWAITS, "awaits", change.statement, to.shows, f"{LIMIT_S:.0f}")
-        while (done := system.try_inside(pod.name, *command)).code == KILLED:
+        end = time.monotonic() + LIMIT_S
+        while (done := system.try_inside(pod.name, *command)).code == KILLED and time.monotonic() < end:
             pass
+        if done.code:
+            raise ProgramError(f"{pod.name} has not {change.statement}: {to.shows}, exit code {done.code}: {done.text}")
         return float(done.out)
 
     with ThreadPoolExecutor(len(pods)) as threads:

@@ -10,6 +10,7 @@ import pytest
 from tests.bench import __main__ as bench
 from tests.bench import changes, modes, reconfigure, report
 from tests.bench.changes import CHANGES, Change, Times
+from tests.robustness.programs import Done, ProgramError
 from tests.robustness.release import Pod
 
 
@@ -18,9 +19,13 @@ def pod(number: int) -> Pod:
 
 
 class System:
-    """A release whose servers have a change in effect one after the other. restarts: a container restarts at each change."""
+    """A release whose servers have a change in effect one after the other.
 
-    def __init__(self, restarts: bool = False) -> None:
+    restarts: a container restarts at each change; answers: the exit codes of the first commands in pods.
+    """
+
+    def __init__(self, restarts: bool = False, answers: Sequence[int] = ()) -> None:
+        self._answers = list(answers)
         self.upgrades: list[tuple[str, ...]] = []
         self.asked: list[tuple[str, ...]] = []
         self._restarts = restarts
@@ -34,9 +39,11 @@ class System:
 
     def wait_full_strength(self) -> None: ...
 
-    def inside(self, name: str, *command: str) -> str:
+    def try_inside(self, name: str, *command: str) -> Done:
+        if code := self._answers.pop() if self._answers else 0:
+            return Done(code, "", "ended")
         self.asked.append((name, *command[4:6]))
-        return f"{4e9 + int(name[-1])}\n"
+        return Done(0, f"{4e9 + int(name[-1])}\n", "")
 
     def upgrade(self, *options: str) -> None:
         self.upgrades.append(options)
@@ -60,6 +67,15 @@ def test_a_value_is_changed_there_and_back_and_left_as_it_was(change: Change, ki
 def test_a_container_that_restarts_fails_the_measurement() -> None:
     with pytest.raises(AssertionError, match="a container has restarted"):
         measured(System(restarts=True), CHANGES[0], 2)
+
+
+def test_a_command_that_the_supervisor_has_killed_is_run_again() -> None:
+    assert len(measured(System(answers=[reconfigure.KILLED] * 2), CHANGES[2], 1).from_start) == 1
+
+
+def test_a_server_that_does_not_get_there_fails_the_measurement() -> None:
+    with pytest.raises(ProgramError, match="exit code 1: ended"):
+        measured(System(answers=[1] * 3), CHANGES[0], 1)
 
 
 def test_the_last_server_counts() -> None:
