@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from jsonschema import Draft4Validator
 
 from tests.cluster import files
 from tests.cluster.paths import CACHE
@@ -55,6 +58,7 @@ CERTIFICATE = _closed(
     kind={"const": "Certificate"},
     metadata=_METADATA,
     spec=_closed(
+        ("duration", "renewBefore"),
         secretName=_TEXT,
         issuerRef=_closed(name=_TEXT, kind=_TEXT, group=_TEXT),
         usages={"type": "array", "items": _TEXT},
@@ -66,6 +70,7 @@ CERTIFICATE = _closed(
 """The same for a Certificate of cert-manager."""
 
 
+@cache
 def location(version: str) -> str:
     """Return kubeconform's schema location for a version of RELEASES; the schemas are made if they are not in the cache."""
     made = CACHE / "schemas" / f"{version}-{files.digest([Path(__file__)], RELEASES[version])}"
@@ -75,6 +80,27 @@ def location(version: str) -> str:
                 _write(_description(version), folder / version)
                 (folder / version).rename(made)
     return f"{made}/{LOCATION}"
+
+
+def problems(document: dict[str, Any], version: str) -> list[str]:
+    """Return what is wrong with an object: the place and the complaint of each."""
+    group, _, api = document["apiVersion"].rpartition("/")
+    parts = (document["kind"].lower(), group.split(".")[0], api)
+    errors = _validator(Path(location(version)).parent, "-".join(part for part in parts if part)).iter_errors(document)
+    return [f"{document['kind']}{error.json_path[1:]}: {error.message}" for error in errors]
+
+
+@cache
+def _validator(directory: Path, name: str) -> Draft4Validator:
+    schema = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
+    if "$ref" in schema:
+        schema = {**_definitions(directory), "$ref": schema["$ref"].removeprefix("all.json")}
+    return Draft4Validator(schema)
+
+
+@cache
+def _definitions(directory: Path) -> Any:
+    return json.loads((directory / "all.json").read_text(encoding="utf-8"))
 
 
 def _description(version: str) -> Any:

@@ -26,9 +26,10 @@ def everything(chart: Path) -> tuple[str, ...]:
 
 
 def outputs(chart: Path) -> list[str]:
-    """What the defaults, every value at once and each example render to."""
+    """What the defaults, every value at once, each example and the chart's values for ct render to."""
     unknown = ("--set", "postgresql.parameters.wal_keep_size=null") if chart.name in BEFORE_13 else ()  # which examples set
-    return [helm.text(*options, *unknown, chart=chart) for options in ((), everything(chart), *map(helm.example, golden.NAMES))]
+    own = [("--values", str(path)) for path in sorted((chart / "ci").iterdir())]
+    return [helm.text(*options, *unknown, chart=chart) for options in ((), everything(chart), *map(helm.example, golden.NAMES), *own)]
 
 
 @pytest.mark.parametrize("chart", [pytest.param(helm.CHART, id=helm.CHART.name), *OTHERS])

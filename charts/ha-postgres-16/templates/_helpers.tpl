@@ -25,7 +25,7 @@ At most 52 characters: a pod's label controller-revision-hash is NAME plus 11 ch
 
 {{/* The recommended labels that do not change from one chart version to the next. */}}
 {{- define "ha-postgres-16.0.0.standardLabels" -}}
-app.kubernetes.io/name: {{ .Values.nameOverride | default .Chart.Name }}
+app.kubernetes.io/name: {{ .Values.nameOverride | default .Chart.Name | toYaml }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}

@@ -140,6 +140,12 @@
 {{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container sets it" $role) -}}
 {{- end -}}
 
+{{- range list "checksum/postgresql.conf" "kubectl.kubernetes.io/default-container" -}}
+{{- if hasKey $.Values.podAnnotations . -}}
+{{- $wrong = append $wrong (printf "podAnnotations: %s can't be set, because it is the chart's own" .) -}}
+{{- end -}}
+{{- end -}}
+
 {{- if eq .Values.labelDomain "app.kubernetes.io" -}}
 {{- $wrong = append $wrong "labelDomain: app.kubernetes.io is taken, because the chart sets app.kubernetes.io/name too; choose a domain of your own" -}}
 {{- end -}}
