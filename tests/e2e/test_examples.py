@@ -1,4 +1,4 @@
-"""The cluster's API server accepts every example, in a namespace that enforces the Pod Security
+"""The cluster's API server accepts every example, and every chart with its values for ct, in a namespace that enforces the Pod Security
 Standard restricted.
 """
 
@@ -19,6 +19,7 @@ from tests.robustness.release import CHART
 pytestmark = pytest.mark.cluster
 
 EXAMPLES = REPOSITORY / "values-examples"
+CI = sorted(REPOSITORY.glob("charts/*/ci/*.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,12 @@ def dry_run(namespace: Namespace, chart: Path, *options: str) -> list[str]:
 @pytest.mark.parametrize("values", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_server_takes_the_values(values: Path, namespace: Namespace) -> None:
     assert {"statefulset", "service", "configmap", "role", "rolebinding"} <= set(dry_run(namespace, CHART, "--values", str(values)))
+
+
+@pytest.mark.parametrize("values", CI, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
+def test_server_takes_every_chart_with_its_values_for_ct(values: Path, namespace: Namespace) -> None:
+    kinds = set(dry_run(namespace, values.parents[1], "--values", str(values)))
+    assert {"statefulset", "service", "configmap", "role", "rolebinding"} <= kinds
 
 
 @pytest.mark.parametrize("spec", sorted(EXAMPLES.glob("specs/*.yaml")), ids=lambda path: path.stem)
