@@ -90,7 +90,7 @@ format: $(STAMP) ## format the Python sources and sort their imports with ruff
 .PHONY: e2e
 e2e: tools images postgres policies object-store cloud-stores argocd cluster-up ## run the tests on the cluster: make e2e ARGS="-k NAME"
 	$(PY) -m pytest $(APART) -m "thorough and not cluster" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
-	$(PY) -m pytest tests/e2e $(ARGS) || [ $$? = 5 ]
+	$(PY) -m pytest tests/e2e tests/audit $(ARGS) || [ $$? = 5 ]
 	$(PY) -m pytest $(SERVERS) tests/cluster -m thorough $(ARGS) || [ $$? = 5 ]
 
 .PHONY: ct

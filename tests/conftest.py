@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # From fast to slow. The tests of the cluster itself come last, because they take it down.
-ORDER = ("unit", "simulation", "model", "rules", "chart", "supervisor", "contract", "e2e", "faults", "cluster")
+ORDER = ("unit", "simulation", "model", "rules", "chart", "supervisor", "contract", "e2e", "faults", "audit", "cluster")
 
 # Hypothesis judges results, not how busy the machine is.
 

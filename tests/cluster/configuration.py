@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.cluster import files
+from tests.cluster import audit, files
 from tests.cluster.paths import CLUSTER, PKI, node_directory
 from tests.cluster.pki import kubeconfig
 from tests.cluster.supervise import Component
@@ -58,6 +58,7 @@ def first_components(binaries: dict[str, Path]) -> list[Component]:
         f"--kubelet-client-certificate={PKI / 'admin.crt'}",
         f"--kubelet-client-key={PKI / 'admin.key'}",
         "--kubelet-preferred-address-types=InternalIP",
+        *audit.options(),
     ]
     return [Component("etcd", tuple(etcd)), Component("kube-apiserver", tuple(apiserver))]
 
@@ -125,6 +126,7 @@ def node_components(node: Node, binaries: dict[str, Path]) -> list[Component]:
 def write() -> None:
     """Writes all configuration files into the cluster's folder, and creates the nodes' folders."""
     files.write(_RESOLV_CONF, "")
+    audit.write_policy()
     volumes = [{"node": node.name, "paths": [str(node_directory(node.name) / "volumes")]} for node in NODES]
     files.write_json(_LOCAL_PATH_CONFIGURATION, {"nodePathMap": volumes})
     for node in NODES:
