@@ -235,6 +235,18 @@ def test_resize_by_clones_interrupted_anywhere_and_as_often_as_one_likes_comes_t
         is_cloned(found, {"data": "4Gi"} if command is SHRINK else {"data": "8Gi", "wal": "1Gi"})
 
 
+def test_resize_comes_to_its_end_though_a_new_pod_holds_what_was_half_deleted(use: Callable[[Cloning], Cloning]) -> None:
+    """The new pod is there before the claim of WAL is gone, and holds it; the call that deletes the other claim is lost."""
+    found = use(cloning(3, primary="pg-1"))
+    found.stop_seconds, found.call_seconds = 0.0, 0.3
+    with found.interrupted(1, lost_answer=False, counts=lambda call: call == "erase persistentvolumeclaims/data-pg-0"):
+        assert main(ADD) == 130
+    assert found.objects["persistentvolumeclaim", "wal-pg-0"]["metadata"]["deletionTimestamp"]
+    assert main(ADD) == 0
+    is_cloned(found, {"data": "8Gi", "wal": "1Gi"})
+
+
+
 @pytest.mark.parametrize("trouble", ["no volume", "too small", "forbidden"])
 def test_resize_back_to_the_former_size_clones_only_what_was_cloned(use: Callable[[Cloning], Cloning], trouble: str) -> None:
     found = use(cloning())
