@@ -246,7 +246,6 @@ def test_resize_comes_to_its_end_though_a_new_pod_holds_what_was_half_deleted(us
     is_cloned(found, {"data": "8Gi", "wal": "1Gi"})
 
 
-
 @pytest.mark.parametrize("trouble", ["no volume", "too small", "forbidden"])
 def test_resize_back_to_the_former_size_clones_only_what_was_cloned(use: Callable[[Cloning], Cloning], trouble: str) -> None:
     found = use(cloning())
