@@ -11,7 +11,7 @@ import pytest
 from tests.audit import rights
 from tests.cluster import audit, chosen
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.thorough]
 
 STARTED = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 """The tests are collected before the first one runs."""
@@ -33,7 +33,6 @@ def test_rights_no_call_of_a_release_was_forbidden(seen: rights.Audit) -> None:
     assert seen.missing == {}
 
 
-@pytest.mark.thorough
 def test_rights_each_was_used_by_some_release(seen: rights.Audit, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("keyword"):
         pytest.skip("a part of the tests uses a part of the rights")
