@@ -19,7 +19,7 @@ from tests.cluster.fixtures import NodeFaults
 from tests.robustness.drill import Drill, Found
 from tests.robustness.failpoint import at_random
 from tests.robustness.programs import ProgramError
-from tests.robustness.release import Release
+from tests.robustness.release import TTL, Release
 from tests.robustness.report import artifacts, histories
 from tests.robustness.stock import ASYNCHRONOUS, Stock
 from tests.robustness.traffic import pgbench
@@ -65,6 +65,7 @@ class Soak:
             with Drill(self.release, histories.path(f"soak-{number}-{name}")) as drill:
                 at_random.FAULTS[name](self.release, faults, self.chance)
                 faults.undo()
+                time.sleep(TTL)  # a server without its agent serves on until its lease ends: only then the failover begins
                 drill.wait_writes()
         finally:
             faults.undo()
