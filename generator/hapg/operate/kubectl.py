@@ -213,13 +213,19 @@ class Kubectl:
         return done.stdout
 
     def _call(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run kubectl. Its input is a file: an interrupt while kubectl starts would end a pipe before anything was written to it, and
+        kubectl would delete an object without the conditions and options that it was to read.
+        """
         command = [*self._kubectl(), f"--request-timeout={CALL_SECONDS}s", *arguments]
-        try:
-            return subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, timeout=2 * CALL_SECONDS)
-        except FileNotFoundError as error:
-            raise KubectlError(_NOT_FOUND) from error
-        except subprocess.TimeoutExpired as error:
-            raise KubectlError(f"kubectl {arguments[0]}: no answer within {2 * CALL_SECONDS} s") from error
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as given:
+            given.write(stdin)
+            given.seek(0)
+            try:
+                return subprocess.run(command, capture_output=True, text=True, check=False, stdin=given, timeout=2 * CALL_SECONDS)
+            except FileNotFoundError as error:
+                raise KubectlError(_NOT_FOUND) from error
+            except subprocess.TimeoutExpired as error:
+                raise KubectlError(f"kubectl {arguments[0]}: no answer within {2 * CALL_SECONDS} s") from error
 
 
 def _parse(text: str) -> dict[str, Any]:

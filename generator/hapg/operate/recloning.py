@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from hapg.errors import HapgError
 from hapg.operate import members, plan, reclone, space, waiting
 from hapg.operate.kubectl import KubectlError, Object, Resizable
 from hapg.operate.release import OperateError, Release
-from hapg.operate.resize_model import Claim, Seen
+from hapg.operate.resize_model import Seen
 from hapg.operate.space import Used
 from hapg_protocol.model import Pod
 
@@ -135,24 +135,18 @@ def replace_server(cluster: Resizable, seen: Seen, name: str, sizes: Mapping[str
     comes back with its data.
 
     Once a claim of a pair is being deleted, that data does not come back. The other claim is then deleted before the pod, which holds both
-    until it ends. After the pod's deletion a new pod might hold it, and so for ever, if pods end sooner than the API answers.
+    until it ends. After the pod's deletion a new pod might hold it, and so for ever, if pods end sooner than the API answers. Until the pod
+    is deleted too it may have become the primary.
     """
     [pod] = [pod for pod in seen.release.pods if pod.name == name]
     claims = reclone.old_claims(seen, name, sizes)
-    _check_dispensable(cluster, seen, pod)
-    if any(claim.deleting for claim in claims):
-        _erase(cluster, seen, claims)
-        cluster.erase(path_of(seen, "pods", name), pod.uid)
-    else:
-        cluster.erase(path_of(seen, "pods", name), pod.uid)
+    doomed_pod = [(path_of(seen, "pods", name), pod.uid)]
+    doomed_claims = [(path_of(seen, "persistentvolumeclaims", claim.name), claim.uid) for claim in claims if not claim.deleting]
+    claims_first = len(doomed_claims) < len(claims)
+    for doomed in (doomed_claims, doomed_pod) if claims_first else (doomed_pod, doomed_claims):
         _check_dispensable(cluster, seen, pod)
-        _erase(cluster, seen, claims)
-
-
-def _erase(cluster: Resizable, seen: Seen, claims: Iterable[Claim]) -> None:
-    for claim in claims:
-        if not claim.deleting:
-            cluster.erase(path_of(seen, "persistentvolumeclaims", claim.name), claim.uid)
+        for path, uid in doomed:
+            cluster.erase(path, uid)
 
 
 def _check_dispensable(cluster: Resizable, seen: Seen, pod: Pod) -> None:

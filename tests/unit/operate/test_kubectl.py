@@ -5,7 +5,9 @@ its arguments.
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,6 +154,27 @@ def test_resize_deletes_an_object_only_if_it_is_the_one_that_was_seen(kubectl: P
     Kubectl("demo").erase("/x", "u0", "7", orphan=True, dry_run=True)
     options = {"preconditions": {"uid": "u0", "resourceVersion": "7"}, "propagationPolicy": "Orphan", "dryRun": ["All"]}
     assert json.loads((kubectl / "stdin").read_text()) == {**head, **options}
+
+
+def test_an_interrupt_while_kubectl_starts_takes_nothing_from_its_input(kubectl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kubectl goes on for a moment then. Without its input it would delete an object whatever UID that has."""
+    started: list[subprocess.Popen[str]] = []
+
+    class Interrupted(subprocess.Popen[str]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            if self.stdin is not None:
+                self.stdin.close()
+                self.stdin = None
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Kubectl("demo").erase("/x", "u0")
+    [process] = started
+    process.communicate()
+    assert json.loads((kubectl / "stdin").read_text())["preconditions"] == {"uid": "u0"}
 
 
 def test_resize_asks_for_rights(kubectl: Path) -> None:

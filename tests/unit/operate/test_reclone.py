@@ -246,6 +246,28 @@ def test_resize_comes_to_its_end_though_a_new_pod_holds_what_was_half_deleted(us
     is_cloned(found, {"data": "8Gi", "wal": "1Gi"})
 
 
+def test_resize_keeps_the_pod_of_half_deleted_claims_when_another_server_fails_meanwhile(use: Callable[[Cloning], Cloning]) -> None:
+    found = use(cloning(3, primary="pg-1"))
+    found.stop_seconds, found.call_seconds = 0.0, 0.3
+    with found.interrupted(1, lost_answer=False, counts=lambda call: call == "erase persistentvolumeclaims/data-pg-0"):
+        assert main(ADD) == 130
+    done = len(writes(found))
+
+    def fail_other(call: str) -> None:
+        if call == "erase persistentvolumeclaims/data-pg-0":
+            found.cut_off.add("pg-2")
+            found.show_lease()
+
+    found.after_call = fail_other
+    assert main([*ADD, "--timeout", "30"]) == 1
+    assert writes(found)[done:] == ["erase persistentvolumeclaims/data-pg-0"], "and not the pod"
+    found.after_call = None
+    found.cut_off.clear()
+    found.show_lease()
+    assert main(ADD) == 0
+    is_cloned(found, {"data": "8Gi", "wal": "1Gi"})
+
+
 @pytest.mark.parametrize("trouble", ["no volume", "too small", "forbidden"])
 def test_resize_back_to_the_former_size_clones_only_what_was_cloned(use: Callable[[Cloning], Cloning], trouble: str) -> None:
     found = use(cloning())
