@@ -1,4 +1,4 @@
-"""Commands and values that docs/operations.md prints, for tests that follow it word for word."""
+"""Commands and values that docs/operations.md and the README print, for tests that follow them word for word."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from tests.robustness.programs import HAPG, LIMIT_SECONDS, Done
 from tests.robustness.release import VALUES, Release
 
 PAGE = REPOSITORY / "docs" / "operations.md"
+README = REPOSITORY / "README.md"
 _HEADING = re.compile(r"^(#+ .*)\n", re.MULTILINE)
 
 
-def sections() -> dict[str, str]:
-    """The text below each heading of the page, up to the next heading."""
-    _, *parts = _HEADING.split(PAGE.read_text(encoding="utf-8"))
+def sections(page: Path = PAGE) -> dict[str, str]:
+    """The text below each heading of a page, up to the next heading."""
+    _, *parts = _HEADING.split(page.read_text(encoding="utf-8"))
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def commands(heading: str) -> list[str]:
+def commands(heading: str, page: Path = PAGE) -> list[str]:
     """The command lines below a heading; a line that goes on is one with the next."""
-    return [line for block in blocks("console", heading) for line in block.replace("\\\n", " ").splitlines()]
+    return [line for block in blocks("console", heading, page) for line in block.replace("\\\n", " ").splitlines()]
 
 
 def values(heading: str, names: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -38,9 +39,9 @@ def values(heading: str, names: Mapping[str, str] | None = None) -> dict[str, An
     return found
 
 
-def blocks(language: str, heading: str) -> list[str]:
+def blocks(language: str, heading: str, page: Path = PAGE) -> list[str]:
     """The code blocks of a language below a heading, also those within a list."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", sections()[heading], re.MULTILINE | re.DOTALL)
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", sections(page)[heading], re.MULTILINE | re.DOTALL)
     return [dedent(block) for _, block in found]
 
 

@@ -10,7 +10,8 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +21,8 @@ import yaml
 from tests.cluster import argocd, chosen, growable
 from tests.cluster.argocd import NAMESPACE, ArgoCd
 from tests.cluster.fixtures import Cluster
+from tests.cluster.paths import REPOSITORY
+from tests.e2e import printed
 from tests.robustness import programs
 from tests.robustness.failpoint import acts
 from tests.robustness.programs import Namespace
@@ -36,10 +39,14 @@ SYNC_SECONDS = 240.0
 STOP_SECONDS = 240.0
 APPLICATION = f"applications.argoproj.io/{NAME}"
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
+SECTION = "### With Argo CD"
 REFRESH = "argocd.argoproj.io/refresh"
 APPROVED = "argocd.argoproj.io/deletion-approved"
 KEPT = ("pvc/data-ha-postgres-0", "pvc/data-ha-postgres-1", "pvc/data-ha-postgres-2", "secret/ha-postgres-auth", "lease/ha-postgres")
-SHOWN = "{.status.sync.status} {.status.operationState.syncResult.revision}{'\\n'}"
+SHOWN = "{.status.sync.status} {.status.operationState.syncResult.revision} {.status.health.status}{'\\n'}"
+IDLE_SECONDS = 300
+POD_SPEC = "      enableServiceLinks: false\n"
+EXAMPLES = REPOSITORY / "values-examples" / "argocd"
 
 
 @dataclass
@@ -125,6 +132,12 @@ class Watch:
         self._thread.start()
         return self
 
+    def check_synced(self) -> None:
+        """Raise AssertionError if it was ever anything else, or of another revision."""
+        assert len(self.seen) > 1
+        assert {line.split()[0] for line in self.seen} == {"Synced"}, self.seen
+        assert len({line.split()[1] for line in self.seen}) == 1, self.seen
+
     def _read(self) -> None:
         assert self._program.stdout is not None
         self.seen.extend(line.strip() for line in self._program.stdout)
@@ -168,6 +181,45 @@ def application(argo: ArgoCd, request: pytest.FixtureRequest) -> Iterator[Applic
             application.wait_gone()
 
 
+def test_the_readme_is_followed(argo: ArgoCd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is printed, with the reader's own repository, namespace and images."""
+    monkeypatch.chdir(REPOSITORY)
+    served, clone = argo.repository.folder, tmp_path / "clone"
+    programs.run("git", "-C", str(served), "config", "receive.denyCurrentBranch", "updateInstead")
+    programs.run("git", "clone", "--quiet", str(served), str(clone))
+    for key, value in (("user.name", "reader"), ("user.email", "reader@example.com")):
+        programs.run("git", "-C", str(clone), "config", key, value)
+    with programs.namespace("e2e-argocd-readme") as namespace:
+        release = Release(namespace)
+        copies, copy, *rest = printed.commands(SECTION, printed.README)
+        edited = shutil.copytree(EXAMPLES, tmp_path / "argocd")
+        for path in edited.glob("*.yaml"):
+            text = path.read_text().replace("https://git.example.com/databases.git", argo.repository.url)
+            path.write_text(text.replace("namespace: demo", f"namespace: {namespace.name}"))
+        names = {"MY-REPOSITORY": str(clone), "values-examples/argocd": str(edited)}
+        application = Application(argo, release, {})
+        try:
+            for line in (copies, copy):
+                printed.run(line, names)
+            values = yaml.safe_load((clone / "ha-postgres.yaml").read_text()) | {"global": {"imageRegistry": "localhost"}}
+            del values["databaseSecret"]
+            (clone / "ha-postgres.yaml").write_text(yaml.safe_dump(values))
+            push, apply, wait, change, push_change = rest
+            for line in (push, apply, wait):
+                printed.run(line, names, SYNC_SECONDS)
+            release.settle()
+            before = identities(release.pods())
+            for line in (change, push_change):
+                printed.run(line, names)
+            application.look()
+            asked = "SELECT pg_is_in_recovery()"
+            release.wait("hot standbys", lambda: all(release.client.sql(asked, host=pod.ip) == [["t"]] for pod in release.standbys()), 120)
+            assert identities(release.pods()) == before
+            assert application.status()["sync"]["status"] == "Synced"
+        finally:
+            application.own.kubectl("delete", "--ignore-not-found", APPLICATION)
+
+
 def kept(release: Release) -> dict[str, str]:
     found = release.namespace.get(*KEPT)
     return {each["metadata"]["name"]: each["metadata"]["uid"] for each in found}
@@ -184,9 +236,67 @@ def test_it_stays_synced_through_failovers_and_a_switchover(application: Applica
         release.wait_full_strength()
         application.look()
         application.wait("it was read again", lambda: REFRESH not in application.own.get(APPLICATION)["metadata"].get("annotations", {}))
-    assert len(watch.seen) > 1
-    assert {line.split()[0] for line in watch.seen} == {"Synced"}, watch.seen
-    assert len({line.split()[1] for line in watch.seen}) == 1, watch.seen
+    watch.check_synced()
+    assert {line.split()[2] for line in watch.seen} == {"Healthy", "Progressing"}, watch.seen
+
+
+def test_it_stays_synced_while_nothing_is_done(application: Application) -> None:
+    release = application.release
+
+    def renewed() -> datetime:
+        return datetime.fromisoformat(release.namespace.get(f"lease/{NAME}")["spec"]["renewTime"])
+
+    until = renewed() + timedelta(seconds=IDLE_SECONDS)
+    with Watch(application) as watch:
+        release.wait(f"{IDLE_SECONDS} s of renewals", lambda: renewed() > until, 2 * IDLE_SECONDS)
+    assert {tuple(line.split()[::2]) for line in watch.seen} == {("Synced", "Healthy")}, watch.seen
+
+
+def test_fewer_and_more_servers_by_commits(application: Application) -> None:
+    release = application.release
+    before = identities(release.pods())
+    for replicas in (2, 3):
+        application.wait_synced(application.commit(replicas=replicas))
+        release.wait(f"{replicas} servers", lambda replicas=replicas: len(release.pods()) == replicas, STOP_SECONDS)  # type: ignore[misc]
+    release.wait_full_strength()
+    after = identities(release.pods())
+    assert [after[name] == before[name] for name in sorted(before)] == [True, True, False]
+
+
+def test_a_chart_release_by_a_commit_and_its_revert_loses_nothing(application: Application) -> None:
+    """The new release of the chart has other pods."""
+    release, repository = application.release, application.argo.repository
+    chart, template = repository.folder / "chart" / "Chart.yaml", repository.folder / "chart" / "templates" / "statefulset.yaml"
+    before = identities(release.pods())
+    about = yaml.safe_load(chart.read_text())
+    chart.write_text(yaml.safe_dump(about | {"version": f"{about['version']}-next"}))
+    text = template.read_text()
+    assert text.count(POD_SPEC) == 1
+    template.write_text(text.replace(POD_SPEC, f"{POD_SPEC}      hostAliases:\n        - {{ip: 192.0.2.1, hostnames: [next]}}\n"))
+    with Writer(release.client, "released") as writer:
+        release.wait("rows are acknowledged", lambda: writer.rows > ROWS, 60)
+        application.wait_synced(application.look(repository.commit("the next release of the chart")))
+        release.wait_full_strength()
+        next_ones = identities(release.pods())
+        application.wait_synced(application.look(repository.revert()))
+        release.wait_full_strength()
+        rows = writer.rows
+        release.wait("writes go on", lambda: writer.rows > rows + ROWS, 60)
+        log = writer.stop()
+    assert not set(next_ones.values()) & set(before.values())
+    assert not set(next_ones.values()) & set(identities(release.pods()).values())
+    assert (lost(log, present_ids(release, "released")), late([log])) == ([], [])
+
+
+def test_an_application_deleted_without_its_finalizer_leaves_the_release_running(application: Application) -> None:
+    release = application.release
+    before = identities(release.pods())
+    revision = application.status()["sync"]["revision"]
+    application.own.kubectl("patch", APPLICATION, "--type=merge", "--patch", json.dumps({"metadata": {"finalizers": None}}))
+    application.own.kubectl("delete", APPLICATION)
+    application.create()
+    application.wait_synced(revision)
+    assert identities(release.pods()) == before
 
 
 def test_standby_mode_hot_by_a_commit_replaces_no_pod(application: Application) -> None:

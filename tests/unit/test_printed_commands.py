@@ -12,10 +12,14 @@ SECRETS = ("s3-credentials", "archive-cipher")
 
 
 def followed() -> set[str]:
-    """The headings whose commands a scenario looks up, each of which has to be a literal."""
+    """The headings of the page whose commands a scenario looks up, each of which has to be a literal."""
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SCENARIOS.glob("test_*.py")))
     calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return {ast.literal_eval(call.args[0]) for call in calls if ast.unparse(call.func) == "printed.commands"}
+    return {ast.literal_eval(call.args[0]) for call in calls if is_of_the_page(call)}
+
+
+def is_of_the_page(call: ast.Call) -> bool:
+    return ast.unparse(call.func) == "printed.commands" and len(call.args) == 1
 
 
 def printing() -> set[str]:
