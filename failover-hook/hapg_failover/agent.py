@@ -46,6 +46,7 @@ from .core.state.actions import (
     ChangeSlots,
     Checkpoint,
     CheckRecord,
+    CheckSpace,
     Exit,
     Kill,
     Label,
@@ -72,6 +73,7 @@ from .events import (
     OperationEnded,
     PodSeen,
     RecordChecked,
+    SpaceChecked,
     SupervisorSaid,
     TurnBegan,
     VolumeFacts,
@@ -414,6 +416,8 @@ class Agent:
                 self._upkeep.change_slots(make, drop)
             case CheckRecord(term, position):
                 self._disk.do(lambda: self._check_record(term, position))
+            case CheckSpace():
+                self._disk.do(self._check_space)
             case _:
                 assert_never(action)
 
@@ -526,6 +530,15 @@ class Agent:
     def _check_record(self, term: int, position: Position) -> None:
         exists = self._adapters.volume.may_hold_record(position)
         self._events.put(RecordChecked(RecordCheck(term, position, exists)))
+
+    def _check_space(self) -> None:
+        at = self._runtime.now()
+        try:
+            room_on, room = self._adapters.volume.scarcest()
+        except OSError as error:
+            self._log("error", "disk", str(error))
+            return
+        self._events.put(SpaceChecked(room_on, room, at))
 
 
 def read_volume(volume: Disk) -> VolumeFacts:

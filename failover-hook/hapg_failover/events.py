@@ -105,6 +105,15 @@ class RecordChecked:
 
 
 @dataclass(frozen=True)
+class SpaceChecked:
+    """The answer to CheckSpace: free bytes on `room_on`, the volume with the least. at: CLOCK_BOOTTIME just before they were read."""
+
+    room_on: str
+    room: int
+    at: float
+
+
+@dataclass(frozen=True)
 class SupervisorSaid:
     """An event of the supervisor that answers no command.
 
@@ -159,7 +168,7 @@ class Greeted:
 
 @dataclass(frozen=True)
 class DiskProbed:
-    """Free space of the volumes, and a probe write at `probed_at` (CLOCK_BOOTTIME; None: not written).
+    """Free space of the volumes, looked at at `at`, and a probe write at `probed_at` (both CLOCK_BOOTTIME; None: not written).
 
     segment (bytes) and tablespaces: None if not checked this time.
     """
@@ -169,6 +178,7 @@ class DiskProbed:
     segment: int | None
     tablespaces: tuple[str, ...] | None
     probed_at: float | None
+    at: float
 
 
 @dataclass(frozen=True)
@@ -221,6 +231,7 @@ Event = (
     | PutAnswered
     | OperationEnded
     | RecordChecked
+    | SpaceChecked
     | SupervisorSaid
     | ContainerDied
     | LocksReturned

@@ -158,7 +158,7 @@ class ServerProbes:
         if segment is not None:
             self._segment.done()
 
-        self._report(DiskProbed(on, room, segment, tablespaces, now if probed else None), False)
+        self._report(DiskProbed(on, room, segment, tablespaces, now if probed else None, now), False)
 
     def _make_emergency_spaces(self) -> None:
         try:

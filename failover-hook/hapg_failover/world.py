@@ -42,6 +42,7 @@ from .events import (
     RecordChecked,
     ReplaySeen,
     ServerLooked,
+    SpaceChecked,
     SupervisorSaid,
     TurnBegan,
     VolumeFacts,
@@ -79,6 +80,7 @@ class World:
     probe_at: float = 0.0
     room: int | None = None
     room_on: str = DATA_VOLUME
+    room_at: float = 0.0
     segment: int = SEGMENT_SIZE
     puts: list[PutResult] = field(default_factory=list)
     ops: list[OpResult] = field(default_factory=list)
@@ -113,6 +115,8 @@ class World:
                 self._take_operation(event.result)
             case RecordChecked():
                 self.checked = event.check
+            case SpaceChecked():
+                self._take_room(event.room_on, event.room, event.at)
             case SupervisorSaid():
                 self._hear_supervisor(event)
             case ContainerDied():
@@ -195,8 +199,13 @@ class World:
         if event.has_slots:
             self.slots = event.slots
 
+    def _take_room(self, room_on: str, room: int, at: float) -> None:
+        """Take a look at the free space, unless a later one is known: a probe reports only once its write has ended."""
+        if at >= self.room_at:
+            self.room_on, self.room, self.room_at = room_on, room, at
+
     def _probe_disk(self, event: DiskProbed) -> None:
-        self.room_on, self.room = event.room_on, event.room
+        self._take_room(event.room_on, event.room, event.at)
         self.segment = event.segment if event.segment is not None else self.segment
         self.tablespaces = event.tablespaces if event.tablespaces is not None else self.tablespaces
         self.probe_at = event.probed_at if event.probed_at is not None else self.probe_at
@@ -284,6 +293,7 @@ class World:
             probe_on=turn.probing,
             room=self.room,
             room_on=self.room_on,
+            room_at=self.room_at,
             segment=self.segment,
             policy=settings.policy,
             standby_names=self.standby_names,

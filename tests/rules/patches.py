@@ -345,6 +345,10 @@ def full_ones_held_as_others(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(disk_space, "FULL_HOLD_S", 0.0)
 
 
+def space_before_the_death_counts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(demotion, "SPACE_LOOK_S", 0.0)
+
+
 def emergency_space_is_served_from(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(routing, "withdraw", lambda step: None)
     patch.setattr(routing, "PARTING_S", 0.0)

@@ -572,6 +572,12 @@ PARTS = (
         patches.full_ones_held_as_others,
         Simulated(scenarios.disk_full_long_recovery, loses),
     ),
+    Part(
+        "9",
+        "the free space is looked at again after the death",
+        patches.space_before_the_death_counts,
+        Simulated(scenarios.disk_fills_between_looks, loses),
+    ),
     Part("9", "who died of a full volume has a reserve", patches.emergency_spaces_kept, Simulated(scenarios.disk_full, loses)),
     Part(
         "9",

@@ -304,6 +304,22 @@ def disk_full_long_recovery(seed: int) -> World:
     return disk_full(seed, 12.0)
 
 
+def disk_fills_between_looks(seed: int) -> World:
+    """The primary's volume fills up just after its agent looked at the free space, and the server dies before the next look; recovery takes
+    twelve seconds."""
+    world, old = _behind(seed)
+    world.recovery_s[old] = 12.0
+    looked_at = world.agent[old].real.world.room_at
+    while world.agent[old].real.world.room_at == looked_at:
+        world.run(0.01)
+    faults.fill_disk(world, old, 60.0)
+    faults.postmaster_kill(world, old)
+    for member in range(4):
+        faults.stall_stream(world, member, 0.0)
+    world.run(50.0)
+    return world
+
+
 def disk_hangs(seed: int) -> World:
     """Writes to the primary's volume no longer succeed."""
     world = running(3, seed)

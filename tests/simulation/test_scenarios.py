@@ -165,6 +165,15 @@ def test_a_full_volume_loses_nothing_and_is_left_for_one_with_room(seed: int, sc
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_volume_that_fills_up_between_two_looks_loses_nothing(seed: int) -> None:
+    world = scenarios.disk_fills_between_looks(seed)
+    assert world.primary() not in (None, world.promotions[0][1])
+    assert all(lost == [] for lost in world.lost)
+    world.settle()
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_container_killed_without_lag_loses_nothing(seed: int) -> None:
     world = running(3, seed)
     faults.container_kill(world, primary_of(world))

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from hapg_protocol.lsn import Position
 
-from . import election, renewal, switchover
-from .state.actions import CheckRecord, Exit, Kill, Op, Stop
+from . import disk_space, election, renewal, switchover
+from .state.actions import CheckRecord, CheckSpace, Exit, Kill, Op, Stop
 from .state.decision import Step, busy
 from .state.phases import Phase
 from .state.results import OpResult, Outcome, RecordCheck
-from .timing import KILL_AGAIN_S, LINGER_S, RETRY_PUT_S
+from .timing import KILL_AGAIN_S, LINGER_S, RETRY_PUT_S, SPACE_LOOK_S
 
 
 def stopping(step: Step) -> None:
@@ -56,6 +56,36 @@ def stopped(step: Step, result: OpResult) -> None:
     stopping(step)
 
 
+def died(step: Step) -> None:
+    """Handle a server that was found dead: how long the others wait for it depends on the free space, which is looked at again."""
+    o = step.o
+    step.keep(replace(step.m.storage, died_at=o.now))
+    if o.room is not None and not _is_short(step):
+        step.actions.append(CheckSpace())
+    down(step)
+
+
+def _is_short(step: Step) -> bool:
+    """True if, as far as we know, our volumes have so little free space that the server may have died of it."""
+    return step.o.room is not None and not disk_space.has_room_for_emergency_space(step.o.room, step.o.segment)
+
+
+def _waits_for_space(step: Step) -> bool:
+    """True while the release has to wait for a look at the free space, because a volume may have filled up since the last one.
+
+    Afterwards `hold_s` says how long the others wait. A volume that doesn't answer isn't waited for.
+    """
+    o, storage = step.o, step.m.storage
+    if storage.died_at is None:
+        return False
+    is_old = o.room is not None and not _is_short(step) and o.room_at < storage.died_at
+    if is_old and o.now - storage.died_at < SPACE_LOOK_S:
+        return True
+    hold_s = disk_space.hold(o.room, o.segment, step.m.hold.hold_s)
+    step.keep(replace(step.m.hold, hold_s=hold_s), replace(storage, died_at=None))
+    return False
+
+
 def down(step: Step) -> None:
     """Handle the death of our writable server: release the Lease, report the WAL on the volume, and start the server again, sealed."""
     o, m, s = step.o, step.m, step.state
@@ -74,11 +104,14 @@ def down(step: Step) -> None:
             step.restart_phase()
             step.do(Kill(), "the server still runs: kill it again")
         return
+    if _waits_for_space(step):
+        step.because("the server is dead; the free space is looked at before the Lease is released")
+        return
     ours = s is not None and s.holder == o.me and s.release is None and s.system_identifier is not None
     if ours and m.writes.put is None and (m.writes.put_at <= m.phase_since or o.now - m.writes.put_at >= RETRY_PUT_S):
         step.release(
             "the server is dead: release the Lease, with proof",
-            m.hold.of_the_dead("the server died"),
+            step.m.hold.of_the_dead("the server died"),
         )
     if not busy(step) and o.now >= m.retry.retry_at:
         step.start("start the server again, sealed")

@@ -51,7 +51,7 @@ def has_room_for_emergency_space(room: int, segment: int) -> bool:
 def hold(room: int | None, segment: int, usual: float) -> float:
     """Return how long others wait for a server that died, in seconds.
 
-    A volume that had little free space a second ago may be full now. Its unreplicated WAL then exists nowhere else, recovery after a bulk
+    A volume that has little free space may have killed its server. Its unreplicated WAL then exists nowhere else, recovery after a bulk
     load takes longer, and the emergency WAL space lets the server start. room, segment: bytes; usual: the wait if the volume has space.
     """
     return usual if room is None or has_room_for_emergency_space(room, segment) else max(usual, FULL_HOLD_S)

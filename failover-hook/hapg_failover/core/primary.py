@@ -31,11 +31,10 @@ def writing(step: Step) -> None:
     lost = (m.phase is Phase.PRIMARY or not busy(step)) and o.server != "primary"
     if step.server_known and lost:
         step.forget_server()
-        hold_s = disk_space.hold(o.room, o.segment, o.timing.restart)
-        step.keep(replace(step.m.hold, dead_reason="the server died", hung=False, hold_s=hold_s, held_term=None))
+        step.keep(replace(step.m.hold, dead_reason="the server died", hung=False, hold_s=o.timing.restart, held_term=None))
         step.go(Phase.DOWN, "the server is dead: every process of its container has been killed")
         step.actions.append(Announce("Warning", "ServerDied", "the primary's server died"))
-        demotion.down(step)
+        demotion.died(step)
         return
     if m.phase is Phase.PRIMARY:
         switchover.attend(step)

@@ -41,6 +41,7 @@ DEAD_PROBE_FRESH_S = 5.0  # maximum age of that write for WAL to be read from a 
 FULL_S = 5.0  # how long a volume is full before the primary switches over
 FULL_AGAIN_S = 30.0  # until that is tried again
 FULL_HOLD_S = 20.0  # how long others wait for a server that died of a full volume
+SPACE_LOOK_S = 0.3  # how long the release for a server that died waits for a look at the free space
 UNPROVEN_S = 20.0  # how long a primary's write position may be unknown
 PROMOTION_SILENT_S = 10.0  # how long a promotion may show neither replay nor a write to the volumes
 SILENT_S = 15.0  # how long a new connection may go unanswered: the postmaster only forks, which takes milliseconds, and seconds under load

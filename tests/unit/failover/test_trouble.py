@@ -15,7 +15,7 @@ from hapg_failover.core.state.observation import Observation, Slot
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
-from hapg_failover.core.timing import STUCK_S
+from hapg_failover.core.timing import SPACE_LOOK_S, STUCK_S
 from hapg_protocol.model import EligibleReplica, Pod, PositionReport, ReleaseCause, VolumeState
 from hapg_protocol.wal_files import SEGMENT_SIZE
 from tests.memories import changed
@@ -396,13 +396,40 @@ def test_a_primary_whose_volume_is_full_is_renewed() -> None:
     assert told(decision)[0][0] == "DiskFull"
 
 
-@pytest.mark.parametrize(("room", "hold"), [(None, 3.0), (16 * SEGMENT_SIZE, 3.0), (16 * SEGMENT_SIZE - 1, 20.0), (0, 20.0)])
+def released(decision: Decision) -> tuple[str, float] | None:
+    """Reason and wait of the release that was written, None if none was."""
+    written = [a.state.release for a in decision.actions if isinstance(a, PutLease)]
+    return (written[0].reason, written[0].hold_s) if written and written[0] is not None else None
+
+
+@pytest.mark.parametrize(("room", "hold"), [(None, 3.0), (16 * SEGMENT_SIZE - 1, 20.0), (0, 20.0)])
 def test_a_server_that_may_have_died_of_a_full_volume_is_waited_for_longer(room: int | None, hold: float) -> None:
     """Its recovery after a bulk load may take more than the usual three seconds, and no other volume has its unreplicated WAL."""
     decision = decide(seen(server="down", heartbeat_at=NOW, lease=lease(MINE), room=room), PRIMARY)
-    [put] = [a for a in decision.actions if isinstance(a, PutLease)]
-    assert put.state.release is not None
-    assert (put.state.release.reason, put.state.release.hold_s) == ("the server died", hold)
+    assert released(decision) == ("the server died", hold)
+
+
+@pytest.mark.parametrize(
+    ("room", "looked_at", "hold"),
+    [
+        (16 * SEGMENT_SIZE, NOW + 0.01, 3.0),
+        (0, NOW + 0.01, 20.0),
+        (16 * SEGMENT_SIZE, NOW - 0.9, None),
+    ],
+)
+def test_after_a_death_the_free_space_is_looked_at_again_before_the_release(room: int, looked_at: float, hold: float | None) -> None:
+    """A volume may fill up, and kill its server, between two looks."""
+    roomy = seen(server="down", heartbeat_at=NOW, lease=lease(MINE), room=16 * SEGMENT_SIZE, room_at=NOW - 0.9)
+    first = decide(roomy, PRIMARY)
+    assert kinds(first.actions) == ["Announce", "CheckSpace"]
+    later = replace(roomy, now=NOW + 0.02, heartbeat_at=NOW + 0.02, room=room, room_at=looked_at)
+    assert released(decide(later, first.memory)) == (None if hold is None else ("the server died", hold))
+
+
+def test_a_volume_that_shows_no_free_space_in_time_delays_no_release() -> None:
+    roomy = seen(server="down", heartbeat_at=NOW, lease=lease(MINE), room=16 * SEGMENT_SIZE, room_at=NOW - 0.9)
+    late = replace(roomy, now=NOW + SPACE_LOOK_S + 0.01, heartbeat_at=NOW + SPACE_LOOK_S)
+    assert released(decide(late, decide(roomy, PRIMARY).memory)) == ("the server died", 3.0)
 
 
 def test_the_last_holder_alone_starts_with_what_was_set_aside() -> None:

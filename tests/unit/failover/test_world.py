@@ -11,8 +11,9 @@ from hapg_failover.core.candidacy import cause_of
 from hapg_failover.core.state.lease_view import LeaseView
 from hapg_failover.core.state.memory import Memory, PromotionCause
 from hapg_failover.core.state.phases import Phase
+from hapg_failover.core.state.volume import DATA_VOLUME
 from hapg_failover.core.timing import Timing
-from hapg_failover.events import LeaseSeen, PodSeen, PodsListed, SupervisorSaid, VolumeFacts
+from hapg_failover.events import DiskProbed, LeaseSeen, PodSeen, PodsListed, SpaceChecked, SupervisorSaid, VolumeFacts
 from hapg_failover.metrics import render
 from hapg_failover.world import GONE_KEPT, World
 from hapg_protocol.model import Holder, LeaseObject, LeaseState, Pod, Release, ReleaseCause, VolumeState
@@ -105,6 +106,14 @@ def test_only_the_living_supervisor_is_heard(world: World) -> None:
     world.apply(SupervisorSaid("fenced", "n1", 6.0))
     world.apply(SupervisorSaid("terminating", "n1", 6.0))
     assert (world.down_at, world.exit_code, world.terminating) == (6.0, None, True)
+
+
+def test_a_probe_that_ends_late_does_not_replace_a_later_look_at_the_free_space(world: World) -> None:
+    world.apply(SpaceChecked(DATA_VOLUME, 0, 5.2))
+    world.apply(DiskProbed(DATA_VOLUME, 1 << 40, None, None, 5.1, 5.1))
+    assert (world.room, world.room_at, world.probe_at) == (0, 5.2, 5.1)
+    world.apply(DiskProbed(DATA_VOLUME, 1 << 30, None, None, 6.1, 6.1))
+    assert (world.room, world.room_at) == (1 << 30, 6.1)
 
 
 def test_figures_name_the_phase_and_the_lease() -> None:

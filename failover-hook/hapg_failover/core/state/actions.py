@@ -272,6 +272,11 @@ class CheckRecord:
 
 
 @dataclass(frozen=True)
+class CheckSpace:
+    """Look at the free space of our volumes now."""
+
+
+@dataclass(frozen=True)
 class Report:
     """Set the position report on our own pod. standby_mode: of our server, to be shown there too; None: as it is."""
 
@@ -363,6 +368,7 @@ Action = (
     | ReadLease
     | ListPods
     | CheckRecord
+    | CheckSpace
     | Report
     | Annotate
     | Label

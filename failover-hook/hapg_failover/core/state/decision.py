@@ -455,7 +455,7 @@ class Step:
         )
         self.keep(
             replace(self.m.sync, guarded=False, recorded=False, setting=None, ordered=None, sync_told=None),
-            replace(self.m.storage, full_since=None),
+            replace(self.m.storage, full_since=None, died_at=None),
         )
 
 

@@ -238,13 +238,15 @@ class Reign:
 class StorageState:
     """The state of our volumes. stuck_since: when the data volume was first seen to accept no writes. slow_at: when a write was last seen
     to take longer than usual. full_since: when our volume, as the primary, was first seen to be full, or to have only the emergency WAL
-    space left; emergency_space_used: our server was started with that space, and hasn't followed another primary since.
+    space left; emergency_space_used: our server was started with that space, and hasn't followed another primary since. died_at: when our
+    server was found dead, while the free space has to be looked at since; None: it hasn't.
     """
 
     stuck_since: float | None = None
     slow_at: float = -1e9
     full_since: float | None = None
     emergency_space_used: bool = False
+    died_at: float | None = None
 
 
 @dataclass(frozen=True)

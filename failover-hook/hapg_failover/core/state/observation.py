@@ -38,8 +38,9 @@ class Observation:
     write to every volume; probe_on: the volume last tried. recovery: the replay of a server that is starting, sealed or being promoted.
     greeting: how the server answers new connections while primary; blind: SQL has not shown for a while which replicas stream. streaming,
     position, slots: from SQL while primary; slots None: not known, or not used. volume_reason: the reason for volume_state; room: free
-    bytes on the volume that has the least, None: not known; room_on: that volume; segment: WAL segment size in bytes. policy: the chart's
-    settings for synchronous replication; standby_names: synchronous_standby_names as the server shows it while primary. pods_listed_at:
+    bytes on the volume that has the least, None: not known; room_on: that volume; room_at: CLOCK_BOOTTIME just before that was last looked
+    at; segment: WAL segment size in bytes. policy: the chart's settings for synchronous replication; standby_names:
+    synchronous_standby_names as the server shows it while primary. pods_listed_at:
     CLOCK_BOOTTIME just before the last LIST of the pods. put, op, checked, granted: answers; asked: requests from a holder; each is
     delivered to one decision only. exit_code: of our server when it last died, None: not known. refused: why PostgreSQL rejects the
     release's configuration, '' if it doesn't. foreign: our server was promoted by someone else, and hasn't been rewound or cloned since.
@@ -85,6 +86,7 @@ class Observation:
     probe_on: str = DATA_VOLUME
     room: int | None = None
     room_on: str = DATA_VOLUME
+    room_at: float = 0.0
     segment: int = SEGMENT_SIZE
     policy: Policy = ASYNCHRONOUS
     standby_names: str = ""
