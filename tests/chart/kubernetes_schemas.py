@@ -1,5 +1,6 @@
 """Schemas for kubeconform of every Kubernetes version that the charts support, made from the API
-server's own OpenAPI document in the pinned Go module of each, and two written by hand.
+server's own OpenAPI document in the pinned Go module of each; that of a ServiceMonitor, from the
+prometheus-operator's own definition; and one written by hand.
 
 `python -m tests.chart.kubernetes_schemas` makes them in the cache. What is there is not made again.
 """
@@ -12,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonschema import Draft4Validator
 
 from tests.cluster import files
@@ -27,6 +29,10 @@ RELEASES = {
 }
 """The supported versions of Kubernetes, each with the checksum of its Go module."""
 
+OPERATOR = ("github.com/prometheus-operator/prometheus-operator", "0.85.0", "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=")
+"""The Go module with the definition of a ServiceMonitor, its version and its checksum."""
+_DEFINITION = Path("example", "prometheus-operator-crd", "monitoring.coreos.com_servicemonitors.yaml")
+
 LOCATION = "{{.ResourceKind}}{{.KindSuffix}}.json"
 
 _TEXT = {"type": "string"}
@@ -39,19 +45,6 @@ def _closed(optional: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]
 
 
 _METADATA = {**_closed(name=_TEXT, namespace=_TEXT, labels=_TEXTS, annotations=_TEXTS), "required": ["name", "namespace", "labels"]}
-
-SERVICE_MONITOR = _closed(
-    apiVersion={"const": "monitoring.coreos.com/v1"},
-    kind={"const": "ServiceMonitor"},
-    metadata=_METADATA,
-    spec=_closed(
-        namespaceSelector=_closed(matchNames={"type": "array", "items": _TEXT}),
-        selector=_closed(matchLabels=_TEXTS),
-        endpoints={"type": "array", "items": _closed(("interval",), port=_TEXT, path=_TEXT, interval=_TEXT)},
-    ),
-)
-"""What a chart says in a ServiceMonitor. Its own schema is not part of Kubernetes."""
-
 
 CERTIFICATE = _closed(
     apiVersion={"const": "cert-manager.io/v1"},
@@ -67,7 +60,7 @@ CERTIFICATE = _closed(
         renewBefore=_TEXT,
     ),
 )
-"""The same for a Certificate of cert-manager."""
+"""What a chart says in a Certificate of cert-manager."""
 
 
 @cache
@@ -105,12 +98,32 @@ def _definitions(directory: Path) -> Any:
 
 def _description(version: str) -> Any:
     """Return the OpenAPI document of a version. RuntimeError: the module is not the pinned one."""
-    command = ["go", "mod", "download", "-json", f"k8s.io/kubernetes@v{version}"]
+    module = _module("k8s.io/kubernetes", version, RELEASES[version])
+    return json.loads((module / "api" / "openapi-spec" / "swagger.json").read_text(encoding="utf-8"))
+
+
+def _service_monitor() -> Any:
+    """Return the strict schema of a ServiceMonitor. RuntimeError: the module is not the pinned one."""
+    definition = yaml.safe_load((_module(*OPERATOR) / _DEFINITION).read_text(encoding="utf-8"))
+    (version,) = definition["spec"]["versions"]
+    group, kind = definition["spec"]["group"], definition["spec"]["names"]["kind"]
+    schema = _strict(version["schema"]["openAPIV3Schema"])
+    schema["properties"] |= {
+        "apiVersion": {"enum": [f"{group}/{version['name']}"]},
+        "kind": {"enum": [kind]},
+        "metadata": _METADATA,
+    }
+    return schema
+
+
+def _module(name: str, version: str, checksum: str) -> Path:
+    """Return the folder of a Go module. RuntimeError: it has another checksum."""
+    command = ["go", "mod", "download", "-json", f"{name}@v{version}"]
     done = subprocess.run(command, cwd=CACHE, capture_output=True, text=True, check=True)  # in a module it would change go.sum
     found = json.loads(done.stdout)
-    if found["Sum"] != RELEASES[version]:
-        raise RuntimeError(f"k8s.io/kubernetes@v{version}: the checksum is {found['Sum']}, not {RELEASES[version]}")
-    return json.loads((Path(found["Dir"]) / "api" / "openapi-spec" / "swagger.json").read_text(encoding="utf-8"))
+    if found["Sum"] != checksum:
+        raise RuntimeError(f"{name}@v{version}: the checksum is {found['Sum']}, not {checksum}")
+    return Path(found["Dir"])
 
 
 def _write(description: Any, directory: Path) -> None:
@@ -125,7 +138,7 @@ def _write(description: Any, directory: Path) -> None:
             file = "-".join(part for part in (kind["kind"].lower(), group, kind["version"]) if part)
             (directory / f"{file}.json").write_text(json.dumps({"$ref": f"all.json#/definitions/{name}"}), encoding="utf-8")
     (directory / "certificate-cert-manager-v1.json").write_text(json.dumps(CERTIFICATE), encoding="utf-8")
-    (directory / "servicemonitor-monitoring-v1.json").write_text(json.dumps(SERVICE_MONITOR), encoding="utf-8")
+    (directory / "servicemonitor-monitoring-v1.json").write_text(json.dumps(_service_monitor()), encoding="utf-8")
 
 
 def _strict(node: Any) -> Any:

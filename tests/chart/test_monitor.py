@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.chart import helm
+import pytest
+
+from tests.chart import helm, kubernetes_schemas
 
 BUILTIN = helm.values({"monitor": {"agent": "prometheus.io/builtin"}})
 OPERATOR = helm.values(
@@ -49,11 +51,39 @@ def test_the_operator_reads_a_service_monitor() -> None:
     assert "annotations" not in service["metadata"]
 
 
-def test_no_other_service_is_chosen_by_the_service_monitor() -> None:
-    found = helm.objects(*OPERATOR)
-    wanted = found["ServiceMonitor", "ha-postgres.demo"]["spec"]["selector"]["matchLabels"].items()
-    chosen = [name for (kind, name), document in found.items() if kind == "Service" and wanted <= document["metadata"]["labels"].items()]
-    assert chosen == ["ha-postgres-stats"]
+@pytest.mark.parametrize("archived", [False, True])
+def test_the_service_monitor_chooses_the_services_of_the_metrics_only(archived: bool) -> None:
+    options = (*OPERATOR, *helm.example("s3")) if archived else OPERATOR
+    found = helm.objects(*options)
+    monitor = found["ServiceMonitor", "ha-postgres.demo"]["spec"]
+    wanted = monitor["selector"]["matchLabels"].items()
+    chosen = [service for (kind, _), service in found.items() if kind == "Service" and wanted <= service["metadata"]["labels"].items()]
+    expected = {"ha-postgres-stats": "failover", "ha-postgres-backup-stats": "backup"}
+    assert [service["metadata"]["name"] for service in chosen] == list(expected)[: 1 + archived]
+    (endpoint,) = monitor["endpoints"]
+    pod = helm.pod(*options)
+    for service in chosen:
+        assert service["metadata"]["namespace"] in monitor["namespaceSelector"]["matchNames"]
+        assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+        (target,) = [port["targetPort"] for port in service["spec"]["ports"] if port["name"] == endpoint["port"]]
+        served = helm.containers(pod["spec"])[expected[service["metadata"]["name"]]]["ports"]
+        assert target in [port["name"] for port in served]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"endpoints": [{"port": "metrics", "scrapeEvery": "10s"}]}, "spec.endpoints[0]: Additional properties are not allowed"),
+        ({"endpoints": [{"port": "metrics", "interval": "often"}]}, "spec.endpoints[0].interval: 'often' does not match"),
+        ({"endpoints": [{"port": 8008}]}, "spec.endpoints[0].port: 8008 is not of type 'string'"),
+        ({"endpoint": []}, "spec: Additional properties are not allowed"),
+    ],
+)
+def test_a_service_monitor_that_the_operator_would_not_read_is_found(change: dict[str, object], said: str) -> None:
+    monitor = helm.objects(*OPERATOR)["ServiceMonitor", "ha-postgres.demo"]
+    assert not kubernetes_schemas.problems(monitor, helm.KUBERNETES)
+    (problem,) = kubernetes_schemas.problems({**monitor, "spec": {**monitor["spec"], **change}}, helm.KUBERNETES)
+    assert problem.startswith(f"ServiceMonitor.{said}")
 
 
 def test_it_is_none_of_the_databases_services() -> None:
