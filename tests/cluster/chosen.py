@@ -121,13 +121,22 @@ def load_majors(majors: Iterable[str]) -> None:
 
 def load_object_store() -> None:
     """Loads the S3 server that some tests use into it, which must be one of ours."""
-    if not takes_images():
-        raise ClusterError("CLUSTER=current: an image that the tests make can't be loaded into it")
+    _require_loading()
     load([images.ensure_object_store()])
+
+
+def load_prometheus() -> None:
+    """Loads Prometheus into it, which must be one of ours."""
+    _require_loading()
+    load([images.ensure_prometheus()])
 
 
 def load_other_failover(tag: str, edits: Iterable[images.Edit]) -> None:
     """Loads another version of the failover container into it, which must be one of ours."""
+    _require_loading()
+    load([images.ensure_other_failover(tag, edits)])
+
+
+def _require_loading() -> None:
     if not takes_images():
         raise ClusterError("CLUSTER=current: an image that the tests make can't be loaded into it")
-    load([images.ensure_other_failover(tag, edits)])

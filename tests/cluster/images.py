@@ -22,6 +22,7 @@ FAILOVER_IMAGE = "localhost/ha-postgres-failover:0.1.0"
 BACKUP_IMAGE = "localhost/ha-postgres-backup:0.1.0"
 COREDNS_IMAGE = "localhost/coredns:1"
 OBJECT_STORE_IMAGE = "localhost/versitygw:1"
+PROMETHEUS_IMAGE = "localhost/prometheus:1"
 _BASE_IMAGE = "localhost/ha-postgres-base"
 _BUILD_IMAGE = "localhost/ha-postgres-build"
 _PGBACKREST_IMAGE = "localhost/ha-postgres-pgbackrest"
@@ -128,6 +129,11 @@ _BASE = _Root(
 )
 _BUILD = _Root(packages=("python3", "python3-pip", "ca-certificates"), configuration=_PYTHON_CONFIGURATION)
 _PGBACKREST = _Root(packages=("pgbackrest", "ca-certificates"), configuration={"Env": [f"PATH={SEARCH_PATH}"]}, suite="trixie")
+_PROMETHEUS = _Root(
+    packages=("prometheus", "promtool"),
+    configuration={"Env": [f"PATH={SEARCH_PATH}"], "Entrypoint": ["prometheus"]},
+    suite="trixie",  # bookworm's does not discover what Kubernetes has
+)
 PGBACKREST_KEY = files.digest([_OCI], repr(_PGBACKREST))
 """Changes with the image that `pgbackrest_root` returns."""
 
@@ -357,6 +363,13 @@ def ensure_object_store() -> Archive:
     binaries = builds.ensure(builds.OBJECT_STORE_BUILDS)
     with files.lock(CACHE / "programs.lock"):
         return _of_program(OBJECT_STORE_IMAGE, binaries["versitygw"], {"Entrypoint": ["/versitygw"], "User": "65535:65535"})
+
+
+def ensure_prometheus() -> Archive:
+    """Prometheus and promtool, from Debian's packages."""
+    debian.ensure_packages()
+    with files.lock(CACHE / "images.lock"):
+        return _of_root(PROMETHEUS_IMAGE, _PROMETHEUS)
 
 
 def report(archives: list[Archive]) -> None:
