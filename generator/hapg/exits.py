@@ -7,5 +7,5 @@ FAILED = 1
 """Drift was found, or the request can't be carried out."""
 REFUSED = 2
 """The input or the command line is invalid."""
-INTERRUPTED = 130
-"""Ctrl-C, as a shell reports it: 128 plus the signal's number."""
+SIGNALLED = 128
+"""A signal ended it: this plus the signal's number, as a shell reports it; 130 is Ctrl-C."""

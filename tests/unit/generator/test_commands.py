@@ -21,10 +21,10 @@ HEAVY = ("jinja2", "jsonschema", "yaml", "kubernetes", "psycopg2", "pluggy", "cr
 
 def test_every_command_has_a_module_and_every_module_is_a_command() -> None:
     modules = {module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__)}
-    assert modules == set(cli.COMMANDS)
+    assert modules == set(commands.COMMANDS)
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", commands.COMMANDS)
 def test_a_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     importlib.import_module(f"hapg.commands.{name.replace('-', '_')}")
     with pytest.raises(SystemExit) as caught:
@@ -38,6 +38,30 @@ def test_the_plugin_for_helm_4_has_the_projects_version() -> None:
     assert yaml.safe_load((HELM_PLUGIN / "plugin.yaml").read_text())["version"] == project["version"]
 
 
+def test_hapg_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"hapg {project['version']}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["stauts"], "unknown: 'stauts'; did you mean status?"),
+        (["backup", "lst"], "unknown: 'lst'; did you mean list?"),
+        (["status", "-o", "jsn"], "unknown: 'jsn'; did you mean json?"),
+        (["schema", "chart"], "unknown: 'chart'; known are spec, values"),
+    ],
+)
+def test_a_misspelt_word_is_told_its_nearest(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
 def test_the_help_lists_every_command_and_imports_nothing_heavy() -> None:
     script = (
         "import sys\n"
@@ -48,5 +72,5 @@ def test_the_help_lists_every_command_and_imports_nothing_heavy() -> None:
     wide = {**os.environ, "COLUMNS": "200"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=wide)
     assert done.stdout.endswith("heavy: []\n")
-    for name in cli.COMMANDS:
+    for name in commands.COMMANDS:
         assert f"    {name}" in done.stdout.splitlines() or f"\n    {name} " in done.stdout
