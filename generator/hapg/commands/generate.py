@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hapg import files
-from hapg.chart import render, write
+from hapg.chart import ownership, render, write
+from hapg.chart.ownership import Changes
 from hapg.errors import InputError
 from hapg.exits import DONE, FAILED
 from hapg.hooks import generation
@@ -56,9 +57,29 @@ def run(options: argparse.Namespace) -> int:
     if options.check:
         return _check(charts)
     for directory, content in charts:
-        write.write(directory, content)
+        _tell(directory, write.write(directory, content), content)
         print(f"{directory}: written")
     return DONE
+
+
+def _tell(directory: Path, changes: Changes, content: Mapping[str, bytes]) -> None:
+    """Say what was there and is gone."""
+    for path in changes.removed:
+        print(f"{directory / path}: removed, because the chart no longer has it")
+    for path in changes.edited:
+        print(f"warning: {directory / path}: was changed after hapg had written it; that change is gone", file=sys.stderr)
+    before, now = changes.former, ownership.version(content["Chart.yaml"])
+    if before is not None and now is not None and _major(before) != _major(now):
+        print(
+            f"warning: {directory}: was a chart of PostgreSQL {_major(before)} and is now one of {_major(now)}; an existing release "
+            "can't be upgraded to it just so, see docs/upgrade.md, To the next major",
+            file=sys.stderr,
+        )
+
+
+def _major(version: str) -> str:
+    """Return the major of a chart's version: 15 of 15.0.0, 9.6 of 9.6.0."""
+    return next((major for major in PROFILES if version.startswith(f"{major}.")), version)
 
 
 def _shipped(output: Path) -> Iterator[_Chart]:

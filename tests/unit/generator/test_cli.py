@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,10 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from hapg.chart import render, write
 from hapg.cli import main
-from hapg.errors import OutputError
-from hapg.spec.version_profiles import PROFILES
 from tests.unit.generator.conftest import HOT, WARM
 
 CHARTS = Path(__file__).parents[3] / "charts"
@@ -133,7 +129,7 @@ def test_check_prints_a_diff_and_writes_nothing(tmp_path: Path, capsys: pytest.C
     chart = tmp_path / "ha-postgres-15"
     values = chart / "values.yaml"
     values.write_text(values.read_text().replace("replicas: 3", "replicas: 5"))
-    (chart / "extra.yaml").write_text("a: 1\n")
+    (chart / "of-somebody-else.yaml").write_text("a: 1\n")
     (chart / "README.md").unlink()
     before = tree(tmp_path)
     capsys.readouterr()
@@ -141,7 +137,7 @@ def test_check_prints_a_diff_and_writes_nothing(tmp_path: Path, capsys: pytest.C
     captured = capsys.readouterr()
     assert f"--- {values}\n+++ {values}\n" in captured.out
     assert "-replicas: 5\n+replicas: 3\n" in captured.out
-    assert f"--- {chart / 'extra.yaml'}\n+++ /dev/null\n" in captured.out
+    assert "of-somebody-else.yaml" not in captured.out
     assert f"--- /dev/null\n+++ {chart / 'README.md'}\n" in captured.out
     assert captured.err == f"{chart}: differs from what hapg would write\n"
     assert tree(tmp_path) == before
@@ -166,67 +162,6 @@ def test_a_refused_spec_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFix
 def test_a_spec_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", str(tmp_path / "none.yaml"), "-o", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"error: {tmp_path}/none.yaml: can't be read: No such file or directory\n"
-
-
-def test_a_chart_of_its_own_is_replaced(warm_file: Path, tmp_path: Path) -> None:
-    assert main(["generate", str(warm_file), "-o", str(tmp_path / "out")]) == 0
-    (tmp_path / "out" / "ha-postgres" / "templates" / "of-an-older-hapg.yaml").write_text("a: 1\n")
-    warm_file.write_text(WARM.replace("replicas: 3", "replicas: 5"))
-    assert main(["generate", str(warm_file), "-o", str(tmp_path / "out")]) == 0
-    found = tree(tmp_path / "out" / "ha-postgres")
-    assert "templates/of-an-older-hapg.yaml" not in found
-    assert b"\nreplicas: 5\n" in found["values.yaml"]
-
-
-def _with_a_file(directory: Path) -> None:
-    directory.mkdir(parents=True)
-    (directory / "precious.txt").write_text("mine")
-
-
-def _with_another_chart(directory: Path) -> None:
-    directory.mkdir(parents=True)
-    (directory / "Chart.yaml").write_text("apiVersion: v2\nname: ha-postgres\nversion: 1.0.0\n")
-
-
-@pytest.mark.parametrize("fill", [_with_a_file, _with_another_chart])
-def test_what_hapg_did_not_write_is_left_alone(
-    fill: Callable[[Path], None], warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    target = tmp_path / "out" / "ha-postgres"
-    fill(target)
-    before = tree(target)
-    assert main(["generate", str(warm_file), "-o", str(tmp_path / "out")]) == 1
-    assert f"error: {target}: not empty and not written by hapg; choose another directory or empty it\n" in capsys.readouterr().err
-    assert tree(target) == before
-
-
-def test_an_empty_directory_and_a_file_in_the_way(warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "out" / "ha-postgres").mkdir(parents=True)
-    assert main(["generate", str(warm_file), "-o", str(tmp_path / "out")]) == 0
-    (tmp_path / "in-the-way").mkdir()
-    (tmp_path / "in-the-way" / "ha-postgres").write_text("a file")
-    assert main(["generate", str(warm_file), "-o", str(tmp_path / "in-the-way")]) == 1
-    assert "already exists and is not a directory; choose another path" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("failing", ["write_bytes", "rename"])
-def test_a_failure_leaves_the_old_chart_whole(failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = render.chart("ha-postgres", PROFILES["15"], {})
-    write.write(tmp_path / "chart", files)
-    original = getattr(Path, failing)
-
-    def fail(path: Path, *arguments: object) -> object:
-        """The fifth file, and the rename of the new directory."""
-        if path.name in ("values.yaml", "new"):
-            raise OSError(28, "No space left on device")
-        return original(path, *arguments)
-
-    monkeypatch.setattr(Path, failing, fail)
-    with pytest.raises(OutputError, match="chart: can't be written: No space left on device"):
-        write.write(tmp_path / "chart", {**files, "values.yaml": b"other: 1\n"})
-    monkeypatch.undo()
-    assert tree(tmp_path / "chart") == files
-    assert [path.name for path in tmp_path.iterdir()] == ["chart"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["generate"], ["generate", "x.yaml"], ["generate", "x.yaml", "--all", "-o", "out"]])
