@@ -13,7 +13,8 @@ from tests.chart import helm
 def test_parameters_are_written_as_postgresql_reads_them(version: str) -> None:
     given = {
         "jit": False,
-        "max_connections": 2000000,
+        "max_connections": 200000,
+        "autovacuum_vacuum_threshold": 2000000,
         "random_page_cost": 1.1,
         "log_line_prefix": r"%m it's \t",
         "pg_stat_statements.max": 10000,
@@ -23,9 +24,10 @@ def test_parameters_are_written_as_postgresql_reads_them(version: str) -> None:
     conf = helm.objects(*options, version=version)["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
     added = conf.split("# postgresql.parameters\n")[1].split("\n\n")[0].splitlines()
     assert added == [
+        "autovacuum_vacuum_threshold = 2000000",
         "jit = off",
         r"log_line_prefix = '%m it''s \\t'",
-        "max_connections = 2000000",
+        "max_connections = 200000",
         "pg_stat_statements.max = 10000",
         "random_page_cost = '1.1'",
         "search_path = ''",

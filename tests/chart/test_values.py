@@ -73,7 +73,7 @@ def test_the_schema_refuses(options: tuple[str, ...], sentence: str, version: st
         (
             {"postgresql.parameters.worke_mem": "1MB"},
             "postgresql.parameters.worke_mem: unknown parameter of PostgreSQL 15; allowed are those in the chart's "
-            "files/parameters.yaml, and extensions' parameters, with a dot in the name\n",
+            "files/parameters.json, and extensions' parameters, with a dot in the name\n",
         ),
         ({"postgresql.parameters.wal_keep_segments": 8}, "postgresql.parameters.wal_keep_segments: unknown parameter of PostgreSQL 15; "),
         (

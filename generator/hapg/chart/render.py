@@ -12,8 +12,8 @@ from typing import Any
 import jinja2
 
 from hapg.chart import fixed_settings, values
-from hapg.spec import restrictions, schema
-from hapg.spec.parameter_contexts import PRESET, RESTART, contexts
+from hapg.spec import parameter_values, restrictions, schema
+from hapg.spec.parameters import PRESET, RESTART, for_templates
 from hapg.spec.version_profiles import ChartProfile
 
 GENERATED = "ha-postgres/generated"
@@ -43,6 +43,7 @@ def from_source(name: str, profile: ChartProfile, source: schema.Schema) -> dict
         "most_replicas": source["properties"]["replicas"]["maximum"],
         "settings": fixed_settings,
         "restrictions": restrictions,
+        "parameter_values": parameter_values,
         "restart": RESTART,
         "preset": PRESET,
         "generated_annotation": GENERATED,
@@ -54,15 +55,15 @@ def from_source(name: str, profile: ChartProfile, source: schema.Schema) -> dict
     files["values.schema.json"] = schema.text(source, f"Values of the chart {name}").encode()
     for script in ("import.sh", "logical.sh"):
         files[f"files/{script}"] = resources.files("hapg.chart").joinpath("scripts", script).read_bytes()
-    files["files/parameters.yaml"] = _parameters(profile.major)
+    files["files/parameters.json"] = _parameters(profile.major)
     files["files/defaults.json"] = (json.dumps(values.filled(source), indent=2, ensure_ascii=False) + "\n").encode()
     return dict(sorted(files.items()))
 
 
 def _parameters(major: str) -> bytes:
-    """Return files/parameters.yaml: the context of each parameter of the major, for the templates."""
-    head = f"# The parameters of PostgreSQL {major} and their contexts. {RESTART}: a change needs a restart; others need a reload.\n"
-    return (head + "".join(f"{name}: {context}\n" for name, context in contexts(major).items())).encode()
+    """Return files/parameters.json, the parameters of the major with a line for each, for the templates and for those who look one up."""
+    lines = (f"  {json.dumps(name)}: {json.dumps(about)}" for name, about in for_templates(major).items())
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
 def _head(path: str, prefix: object) -> str:

@@ -12,8 +12,8 @@ import jsonschema
 import yaml
 
 from hapg import yamlio
-from hapg.spec import error_messages, restriction_schema
-from hapg.spec.schema import Schema, explanation, of_values, strict
+from hapg.spec import error_messages, parameter_values, restriction_schema
+from hapg.spec.schema import Schema, explanation, of_values, strict, without_defaults
 
 _COMMENT_WIDTH = 100
 
@@ -58,7 +58,19 @@ def problems(schema: Schema) -> Iterator[str]:
         yield f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
         return
     incomplete = list(_incomplete(schema, ""))
-    yield from incomplete or error_messages.problems(strict(schema), nested(schema))
+    yield from incomplete or given_problems(schema, nested(schema))
+
+
+def given_problems(schema: Schema, given: object, *, complete: bool = True) -> list[str]:
+    """Return what is wrong with the values `given`: for the schema, and for PostgreSQL, whose major the schema has.
+
+    complete: values that have a default must be there.
+    """
+    checked = strict(schema)
+    found = error_messages.problems(checked if complete else without_defaults(checked), given)
+    named = {problem.partition(": ")[0] for problem in found}
+    wrong = parameter_values.problems(schema["properties"]["version"]["default"], _parameters(given))
+    return found + [problem for problem in wrong if problem.partition(": ")[0] not in named]
 
 
 def as_yaml(schema: Schema) -> str:
@@ -81,6 +93,13 @@ def as_table(schema: Schema) -> str:
         default = f"`{json.dumps(node['default'], ensure_ascii=False)}`" if "default" in node else ""
         rows.append(f"| `{path}` | {default} | {explanation(node)} |")
     return "\n".join(rows) + "\n"
+
+
+def _parameters(given: object) -> dict[str, object]:
+    """Return the parameters with values of the right type; the schema's problems name the others."""
+    for key in ("postgresql", "parameters"):
+        given = given.get(key) if isinstance(given, dict) else None
+    return {name: value for name, value in given.items() if isinstance(value, str | int | float)} if isinstance(given, dict) else {}
 
 
 def _incomplete(node: Schema, prefix: str) -> Iterator[str]:

@@ -12,8 +12,8 @@ from hapg.chart import render, values
 from hapg.errors import InputError
 from hapg.hooks.run import Hooks
 from hapg.hooks.specs import Chart
-from hapg.spec import error_messages, json_data, parser
-from hapg.spec.schema import Schema, strict
+from hapg.spec import json_data, parser
+from hapg.spec.schema import Schema
 
 
 def parse(data: bytes, source: str, hooks: Hooks) -> parser.Spec:
@@ -27,7 +27,7 @@ def chart(wanted: parser.Spec, hooks: Hooks) -> dict[str, bytes]:
     source = hooks.run("adjust_schema", values.source(wanted.defaults, wanted.profile.major), _schema_problems, chart=made)
 
     def values_problems(found: dict[str, Any]) -> Iterator[str]:
-        yield from list(json_data.problems(found)) or error_messages.problems(strict(source), found)
+        yield from list(json_data.problems(found)) or values.given_problems(source, found)
 
     values.fill(source, hooks.run("adjust_values", values.nested(source), values_problems, chart=made))
     files = {path: data.decode() for path, data in render.from_source(wanted.name, wanted.profile, source).items()}

@@ -13,7 +13,7 @@ import pytest
 from hapg.chart import render, values
 from hapg.chart.fixed_settings import DURABILITY_SETTINGS, STREAMING_SETTINGS
 from hapg.spec import error_messages, schema
-from hapg.spec.parameter_contexts import contexts
+from hapg.spec.parameters import contexts
 from hapg.spec.restrictions import APP_NAME, APP_RESERVED, BOUNDS, INITDB_REFUSED, RESERVED, SYNCHRONOUS_COMMIT
 from hapg.spec.version_profiles import PROFILES
 

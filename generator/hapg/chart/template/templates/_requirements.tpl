@@ -28,56 +28,8 @@
 {{- if ge (int .Values.replication.minSyncReplicas) (int .Values.replicas) -}}
 {{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, because the primary is not a standby: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
 {{- end -}}
-{{- if hasKey .Values.postgresql.parameters "synchronous_commit" -}}
-{{- $value := include "[[ prefix ]].parameter" .Values.postgresql.parameters.synchronous_commit | trimAll "'" -}}
-[% set bound = restrictions.SYNCHRONOUS_COMMIT %]
-{{- if not (regexMatch "^[[ bound.pattern ]]$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %s is not allowed with replication.mode synchronous; [[ bound.words ]]: [[ bound.why ]]" $value) -}}
-{{- end -}}
-{{- end -}}
 {{- end -}}
 
-{{- $reserved := dict -}}
-[% for why, each in restrictions.RESERVED.items() | groupby(1) %]
-{{- range list [% for name, _ in each %]"[[ name ]]" [% endfor %]-}}
-{{- $_ := set $reserved . "[[ why ]]" -}}
-{{- end -}}
-[% endfor %]
-{{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
-{{- range $name, $given := .Values.postgresql.parameters -}}
-{{- $why := get $reserved $name -}}
-{{- if hasPrefix "[[ restrictions.RESERVED_PREFIX ]]" $name -}}
-{{- $why = "[[ restrictions.RESERVED_PREFIX_WHY ]]" -}}
-{{- end -}}
-{{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters: %q is not a parameter name in lower case" $name) -}}
-{{- else if $why -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because %s" $name $why) -}}
-{{- else if not (contains "." $name) -}}
-{{- $context := get $contexts $name -}}
-{{- if eq $context "[[ preset ]]" -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set in a file; it is read-only" $name) -}}
-{{- else if not $context -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: unknown parameter of PostgreSQL [[ profile.major ]]; allowed are those in the chart's files/parameters.yaml, and extensions' parameters, with a dot in the name" $name) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
-[% for name, bound in restrictions.BOUNDS.items() %]
-{{- if hasKey .Values.postgresql.parameters "[[ name ]]" -}}
-{{- $value := include "[[ prefix ]].parameter" .Values.postgresql.parameters.[[ name ]] | trimAll "'" -}}
-{{- if not (regexMatch "^[[ bound.pattern ]]$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.[[ name ]]: %s is not allowed; [[ bound.words ]]: [[ bound.why ]]" $value) -}}
-{{- end -}}
-{{- end -}}
-[% endfor %]
-[% for name, least in profile.least.items() %]
-{{- with get .Values.postgresql.parameters "[[ name ]]" -}}
-{{- if lt (int .) [[ least ]] -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.[[ name ]]: %v is less than [[ least ]]; with less, PostgreSQL [[ profile.major ]] does not start with the chart's other settings" .) -}}
-{{- end -}}
-{{- end -}}
-[% endfor %]
 {{- $role := printf "%s/role" .Values.labelDomain -}}
 {{- if hasKey .Values.podLabels $role -}}
 {{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container sets it" $role) -}}
@@ -202,6 +154,7 @@
 {{- end -}}
 {{- end -}}
 
+{{- $wrong = concat $wrong (include "[[ prefix ]].parameterProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "[[ prefix ]].backupProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "[[ prefix ]].cloneProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "[[ prefix ]].importProblems" . | fromJsonArray) -}}
