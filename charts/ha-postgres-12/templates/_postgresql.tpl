@@ -3,7 +3,7 @@
 {{- define "ha-postgres-12.0.0.parameter" -}}
 {{- if kindIs "bool" . -}}
 {{- . | ternary "on" "off" -}}
-{{- else if or (kindIs "int64" .) (kindIs "int" .) (and (kindIs "float64" .) (eq . (floor .))) -}}
+{{- else if or (kindIs "int64" .) (kindIs "int" .) (and (kindIs "float64" .) (eq . (floor .)) (lt . 1e15) (gt . -1e15)) -}}
 {{- int64 . -}}
 {{- else -}}
 '{{ . | toString | replace "\\" "\\\\" | replace "'" "''" }}'
@@ -27,10 +27,10 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 
 {{/* postgresql.conf without what needs only a reload, as the size of the volumes does. While this does not change, no server has to restart. */}}
 {{- define "ha-postgres-12.0.0.settingsOfStart" -}}
-{{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
+{{- $known := .Files.Get "files/parameters.json" | fromJson -}}
 {{- $kept := dict -}}
 {{- range $name, $value := .Values.postgresql.parameters -}}
-{{- if eq (get $contexts $name | default "postmaster") "postmaster" -}}
+{{- if eq (dig $name "context" "postmaster" $known) "postmaster" -}}
 {{- $_ := set $kept $name $value -}}
 {{- end -}}
 {{- end -}}

@@ -28,113 +28,8 @@
 {{- if ge (int .Values.replication.minSyncReplicas) (int .Values.replicas) -}}
 {{- $wrong = append $wrong (printf "replication: minSyncReplicas must be less than replicas, because the primary is not a standby: %d is not less than %d" (int .Values.replication.minSyncReplicas) (int .Values.replicas)) -}}
 {{- end -}}
-{{- if hasKey .Values.postgresql.parameters "synchronous_commit" -}}
-{{- $value := include "ha-postgres-17.0.0.parameter" .Values.postgresql.parameters.synchronous_commit | trimAll "'" -}}
-{{- if not (regexMatch "^(on|true|yes|1|remote_apply)$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.synchronous_commit: %s is not allowed with replication.mode synchronous; on or remote_apply: with any other value a commit is acknowledged before it is on the disk of a standby, and a failover may lose it" $value) -}}
-{{- end -}}
-{{- end -}}
 {{- end -}}
 
-{{- $reserved := dict -}}
-{{- range list "recovery_min_apply_delay" -}}
-{{- $_ := set $reserved . "a promotion would keep clients waiting for as long as the replay is delayed" -}}
-{{- end -}}
-{{- range list "data_sync_retry" "fsync" "ignore_invalid_pages" -}}
-{{- $_ := set $reserved . "a replica is promoted for the WAL on its disk, which must survive a crash" -}}
-{{- end -}}
-{{- range list "full_page_writes" -}}
-{{- $_ := set $reserved . "a replica is promoted for the WAL on its disk, which must survive a crash, also for pg_rewind" -}}
-{{- end -}}
-{{- range list "restart_after_crash" -}}
-{{- $_ := set $reserved . "a server that recovers in place after a process crash writes a shutdown checkpoint, which replicas take for the end of their primary; it must stop, and is started again sealed" -}}
-{{- end -}}
-{{- range list "archive_cleanup_command" "primary_conninfo" "primary_slot_name" "promote_trigger_file" "recovery_end_command" "restore_command" -}}
-{{- $_ := set $reserved . "only the failover container decides which server a standby follows, how far, and until when" -}}
-{{- end -}}
-{{- range list "wal_log_hints" -}}
-{{- $_ := set $reserved . "pg_rewind needs the hints" -}}
-{{- end -}}
-{{- range list "max_replication_slots" "max_wal_senders" -}}
-{{- $_ := set $reserved . "the chart sets 99, enough for all replicas, their clones, and about 60 other replication clients" -}}
-{{- end -}}
-{{- range list "cluster_name" "update_process_title" -}}
-{{- $_ := set $reserved . "the failover container reads positions from process titles" -}}
-{{- end -}}
-{{- range list "synchronous_standby_names" -}}
-{{- $_ := set $reserved . "the failover container sets it, in step with the Lease" -}}
-{{- end -}}
-{{- range list "log_destination" "logging_collector" -}}
-{{- $_ := set $reserved . "the log of the server is the log of its container" -}}
-{{- end -}}
-{{- range list "password_encryption" -}}
-{{- $_ := set $reserved . "the passwords of the servers and pg_hba.conf depend on it" -}}
-{{- end -}}
-{{- range list "listen_addresses" -}}
-{{- $_ := set $reserved . "the servers reach each other at the addresses of their pods" -}}
-{{- end -}}
-{{- range list "port" -}}
-{{- $_ := set $reserved . "the servers reach each other at the port of the chart" -}}
-{{- end -}}
-{{- range list "config_file" "data_directory" "external_pid_file" "hba_file" "ident_file" "include" "include_dir" "include_if_exists" "unix_socket_directories" "unix_socket_group" "unix_socket_permissions" -}}
-{{- $_ := set $reserved . "the supervisor and the failover container expect the files and sockets of the server in the directories of the chart" -}}
-{{- end -}}
-{{- range list "max_slot_wal_keep_size" -}}
-{{- $_ := set $reserved . "the value replication.maxSlotWalKeepSize sets it" -}}
-{{- end -}}
-{{- range list "hot_standby" -}}
-{{- $_ := set $reserved . "the value standbyMode sets it" -}}
-{{- end -}}
-{{- $contexts := .Files.Get "files/parameters.yaml" | fromYaml -}}
-{{- range $name, $given := .Values.postgresql.parameters -}}
-{{- $why := get $reserved $name -}}
-{{- if hasPrefix "recovery_target" $name -}}
-{{- $why = "only the failover container decides which server a standby follows, how far, and until when" -}}
-{{- end -}}
-{{- if not (regexMatch "^[a-z_][a-z0-9_]*([.][a-z_][a-z0-9_]*)?$" $name) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters: %q is not a parameter name in lower case" $name) -}}
-{{- else if $why -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because %s" $name $why) -}}
-{{- else if not (contains "." $name) -}}
-{{- $context := get $contexts $name -}}
-{{- if eq $context "internal" -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set in a file; it is read-only" $name) -}}
-{{- else if not $context -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: unknown parameter of PostgreSQL 17; allowed are those in the chart's files/parameters.yaml, and extensions' parameters, with a dot in the name" $name) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{- if hasKey .Values.postgresql.parameters "superuser_reserved_connections" -}}
-{{- $value := include "ha-postgres-17.0.0.parameter" .Values.postgresql.parameters.superuser_reserved_connections | trimAll "'" -}}
-{{- if not (regexMatch "^([3-9]|[1-9][0-9]+)$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.superuser_reserved_connections: %s is not allowed; at least 3: the failover container must be able to connect when clients use all other connections" $value) -}}
-{{- end -}}
-{{- end -}}
-{{- if hasKey .Values.postgresql.parameters "wal_level" -}}
-{{- $value := include "ha-postgres-17.0.0.parameter" .Values.postgresql.parameters.wal_level | trimAll "'" -}}
-{{- if not (regexMatch "^(replica|logical)$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.wal_level: %s is not allowed; replica or logical: with less, no replica could follow" $value) -}}
-{{- end -}}
-{{- end -}}
-{{- if hasKey .Values.postgresql.parameters "wal_receiver_status_interval" -}}
-{{- $value := include "ha-postgres-17.0.0.parameter" .Values.postgresql.parameters.wal_receiver_status_interval | trimAll "'" -}}
-{{- if not (regexMatch "^[1-9][0-9]*(s|min|h|d)?$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.wal_receiver_status_interval: %s is not allowed; at least 1s, in whole numbers: with 0, replicas do not report their positions to the primary" $value) -}}
-{{- end -}}
-{{- end -}}
-{{- if hasKey .Values.postgresql.parameters "wal_receiver_timeout" -}}
-{{- $value := include "ha-postgres-17.0.0.parameter" .Values.postgresql.parameters.wal_receiver_timeout | trimAll "'" -}}
-{{- if not (regexMatch "^[1-9][0-9]*(ms|s|min|h|d)?$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.wal_receiver_timeout: %s is not allowed; at least 1ms, in whole numbers: with 0, a replica waits forever for a primary that no longer answers" $value) -}}
-{{- end -}}
-{{- end -}}
-{{- if hasKey .Values.postgresql.parameters "wal_sender_timeout" -}}
-{{- $value := include "ha-postgres-17.0.0.parameter" .Values.postgresql.parameters.wal_sender_timeout | trimAll "'" -}}
-{{- if not (regexMatch "^[1-9][0-9]*(ms|s|min|h|d)?$" $value) -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.wal_sender_timeout: %s is not allowed; at least 1ms, in whole numbers: with 0, the primary still counts a replica that no longer answers as streaming" $value) -}}
-{{- end -}}
-{{- end -}}
 {{- $role := printf "%s/role" .Values.labelDomain -}}
 {{- if hasKey .Values.podLabels $role -}}
 {{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container sets it" $role) -}}
@@ -275,6 +170,7 @@
 {{- end -}}
 {{- end -}}
 
+{{- $wrong = concat $wrong (include "ha-postgres-17.0.0.parameterProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-17.0.0.backupProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-17.0.0.cloneProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-17.0.0.importProblems" . | fromJsonArray) -}}

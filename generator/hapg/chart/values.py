@@ -67,7 +67,12 @@ def given_problems(schema: Schema, given: object, *, complete: bool = True) -> l
     complete: values that have a default must be there.
     """
     checked = strict(schema)
-    found = error_messages.problems(checked if complete else without_defaults(checked), given)
+    return checked_problems(checked if complete else without_defaults(checked), schema, given)
+
+
+def checked_problems(checked: Schema, schema: Schema, given: object) -> list[str]:
+    """Like `given_problems`. checked: what is demanded, a strict form of `schema`."""
+    found = error_messages.problems(checked, given)
     named = {problem.partition(": ")[0] for problem in found}
     wrong = parameter_values.problems(schema["properties"]["version"]["default"], _parameters(given))
     return found + [problem for problem in wrong if problem.partition(": ")[0] not in named]

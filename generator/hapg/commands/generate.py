@@ -7,18 +7,21 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hapg import files
+from hapg import files, yamlio
 from hapg.chart import ownership, render, write
 from hapg.chart.ownership import Changes
 from hapg.errors import InputError
 from hapg.exits import DONE, FAILED
 from hapg.hooks import generation
+from hapg.hooks.generation import Given
 from hapg.hooks.load import load
-from hapg.spec import advice
+from hapg.hooks.origins import origins
+from hapg.spec import advice, parser
 from hapg.spec.parser import DEFAULT_NAME, LARGEST
 from hapg.spec.version_profiles import PROFILES
 
 _Chart = tuple[Path, Mapping[str, bytes]]
+_NOT_SHIPPED = {"hooks": "don't apply to", "values": "don't apply to", "explain": "has nothing to say about"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +35,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="YAML file with a Postgres object, or with only the keys of its spec; - is standard input",
     )
     which.add_argument("--all", action="store_true", help="write the shipped charts, one per PostgreSQL major")
-    parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="parent of the chart's directory")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="parent of the chart's directory")
+    parser.add_argument(
+        "--values",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a YAML file with values of the chart, which become its defaults; later files override earlier ones and the spec's `values`",
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="write nothing; print each value and whether the spec, a file, a hook or the chart gives it"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; print the differences and exit with 1 if there are any")
     parser.add_argument(
         "--hooks",
@@ -45,14 +59,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--silence", action="append", default=[], metavar="ID", help="suppress the warning with this id, shown in brackets at its end"
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, complain=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the charts, or compare them with the existing files."""
     advice.check_ids(options.silence)
-    if options.all and options.hooks:
-        raise InputError(["--hooks: not possible with --all, because hooks don't apply to the shipped charts; give a spec"])
+    for name in ("hooks", "values", "explain"):
+        if options.all and getattr(options, name):
+            raise InputError([f"--{name}: not possible with --all, because {name} {_NOT_SHIPPED[name]} the shipped charts; give a spec"])
+    if options.explain:
+        return _explain(options)
+    if options.output is None:
+        options.complain("the following arguments are required: -o/--output")
     charts = list(_shipped(options.output) if options.all else _from_spec(options))
     if options.check:
         return _check(charts)
@@ -94,7 +113,31 @@ def _from_spec(options: argparse.Namespace) -> Iterator[_Chart]:
     for piece in wanted.advice:
         if piece.id not in options.silence:
             print(f"warning: {piece}", file=sys.stderr)
-    yield options.output / wanted.name, generation.chart(wanted, hooks)
+    yield options.output / wanted.name, generation.chart(wanted, hooks, _values(options.values))
+
+
+def _values(paths: Sequence[Path]) -> list[Given]:
+    """Return the values in the files. Raises InputError for a file that is not one mapping."""
+    found = []
+    for path in paths:
+        documents = yamlio.load(files.read(path, LARGEST), str(path))
+        if len(documents) > 1 or not all(isinstance(each.value, dict) for each in documents):
+            raise InputError([f"{path}: one mapping with values of the chart is expected"])
+        found += [Given(str(path), each.value) for each in documents if isinstance(each.value, dict)]
+    return found
+
+
+def _explain(options: argparse.Namespace) -> int:
+    data = files.read(options.spec, LARGEST)
+    hooks = load(options.hooks, options.spec)
+    wanted = generation.parse(data, str(options.spec), hooks)
+    try:
+        plain = parser.parse(data, str(options.spec))
+    except InputError:
+        plain = None
+    for origin in origins(wanted, plain, hooks, _values(options.values)):
+        print(origin)
+    return DONE
 
 
 def _check(charts: Sequence[_Chart]) -> int:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from hapg import yamlio
-from hapg.chart import render, values
+from hapg.chart import given_values, render, values
 from hapg.errors import InputError
 from hapg.hooks.run import Hooks
 from hapg.hooks.specs import Chart
-from hapg.spec import json_data, parser
+from hapg.spec import error_messages, json_data, parser
 from hapg.spec.schema import Schema
 
 
@@ -21,18 +23,70 @@ def parse(data: bytes, source: str, hooks: Hooks) -> parser.Spec:
     return parser.parse(data, source, adjust=lambda content: hooks.run("adjust_spec", content, json_data.problems))
 
 
-def chart(wanted: parser.Spec, hooks: Hooks) -> dict[str, bytes]:
-    """Return the chart's files by path. Hooks may change its schema, then its values, then the files."""
-    made = Chart(wanted.name, wanted.profile.major, wanted.profile.chart_version)
-    source = hooks.run("adjust_schema", values.source(wanted.defaults, wanted.profile.major), _schema_problems, chart=made)
+@dataclass(frozen=True)
+class Given:
+    """Values that the user gives beside the keys of the spec. source: the file's name, or the path of the spec's key; values: nested."""
+
+    source: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Schemas:
+    """A chart's schema of values, with the defaults of each stage. spec: the spec's; given: those and what is given beside its keys;
+    hooked: those and what hooks have changed.
+    """
+
+    spec: Schema
+    given: Schema
+    hooked: Schema
+
+
+def schemas(wanted: parser.Spec, hooks: Hooks, files: Sequence[Given] = ()) -> Schemas:
+    """Return the chart's schema at each stage. Hooks may change the schema, then its values. files: later ones override earlier ones.
+
+    Raises InputError if a value is refused, or contradicts a key of the spec.
+    """
+    made = _made(wanted)
+    spec = hooks.run("adjust_schema", values.source(wanted.defaults, wanted.profile.major), _schema_problems, chart=made)
+    given = copy.deepcopy(spec)
+    for each in (Given(wanted.place, wanted.values), *files):
+        problems = given_values.problems(given, each.values, f"{each.source}: " if each in files else f"{each.source}.")
+        if problems or (problems := list(_contradictions(wanted, spec, each))):
+            raise InputError(problems)
+        given_values.lay_over(given, each.values)
+    hooked = copy.deepcopy(given)
 
     def values_problems(found: dict[str, Any]) -> Iterator[str]:
-        yield from list(json_data.problems(found)) or values.given_problems(source, found)
+        yield from list(json_data.problems(found)) or values.given_problems(hooked, found)
 
-    values.fill(source, hooks.run("adjust_values", values.nested(source), values_problems, chart=made))
+    values.fill(hooked, hooks.run("adjust_values", values.nested(hooked), values_problems, chart=made))
+    return Schemas(spec, given, hooked)
+
+
+def chart(wanted: parser.Spec, hooks: Hooks, given: Sequence[Given] = ()) -> dict[str, bytes]:
+    """Return the chart's files by path. Hooks may change its schema, then its values, then the files."""
+    made = _made(wanted)
+    source = schemas(wanted, hooks, given).hooked
     files = {path: data.decode() for path, data in render.from_source(wanted.name, wanted.profile, source).items()}
     adjusted = hooks.run("adjust_files", files, lambda found: _file_problems(found, wanted.name), chart=made)
     return {path: text.encode() for path, text in sorted(adjusted.items())}
+
+
+def _made(wanted: parser.Spec) -> Chart:
+    return Chart(wanted.name, wanted.profile.major, wanted.profile.chart_version)
+
+
+def _contradictions(wanted: parser.Spec, source: Schema, given: Given) -> Iterator[str]:
+    """Yield a sentence for each value that a key of the spec sets to something else."""
+    stated = {path: value for path, value in wanted.defaults.items() if path not in wanted.assumed}
+    for path, value in given_values.leaves(source, given.values):
+        for other, said in stated.items():
+            if (path == other and value != said) or path.startswith(f"{other}."):
+                yield (
+                    f"{given.source}: {path} is {error_messages.shown(value)}, but a key of the spec sets {other} to "
+                    f"{error_messages.shown(said)}; keep one of them"
+                )
 
 
 def _schema_problems(source: Schema) -> Iterator[str]:

@@ -10,9 +10,21 @@ from typing import Any
 
 from hapg.errors import InputError
 from hapg.spec import quantity
+from hapg.spec import storage as storages
 from hapg.spec.version_profiles import SEGMENT_MEGABYTES, SEGMENTS_KEPT, ChartProfile
 
-IDS = ("ephemeral", "small-volume", "synchronous-pair", "no-resources", "end-of-life", "snapshot", "ignored", "password")
+IDS = (
+    "ephemeral",
+    "small-volume",
+    "synchronous-pair",
+    "no-resources",
+    "end-of-life",
+    "snapshot",
+    "backup-storage",
+    "ignored",
+    "exported",
+    "password",
+)
 """All ids, in the order of docs/spec.md."""
 
 _KEPT_BYTES = SEGMENTS_KEPT * SEGMENT_MEGABYTES * 1024**2
@@ -41,10 +53,11 @@ def check_ids(ids: Collection[str]) -> None:
 
 def on_spec(content: Mapping[str, Any], prefix: str, profile: ChartProfile, today: dt.date) -> Iterator[Advice]:
     """Yield advice on a valid spec. content: the content of `spec`; prefix: "spec." or "", for paths."""
+    values = content.get("values", {})
     storage = content.get("storage")
-    if storage is None:
+    if storage is None and not isinstance(values.get("storage"), dict):
         yield Advice("ephemeral", f"{prefix}storage", "not set, so data is kept in an emptyDir and lost with its pod")
-    else:
+    elif storage is not None:
         size = storage["resources"]["requests"]["storage"]
         if quantity.value(size) < _KEPT_BYTES:
             yield Advice(
@@ -60,7 +73,7 @@ def on_spec(content: Mapping[str, Any], prefix: str, profile: ChartProfile, toda
             "2 in synchronous mode: writes wait while the only standby is down; use 3, or set the value "
             "replication.synchronousPolicy=preferred",
         )
-    if not content.get("resources"):
+    if not content.get("resources") and not values.get("resources"):
         yield Advice(
             "no-resources",
             f"{prefix}resources",
@@ -75,4 +88,10 @@ def on_spec(content: Mapping[str, Any], prefix: str, profile: ChartProfile, toda
             f"{prefix}init.snapshotSource",
             "does not say where the backup is, and KubeDB's own Snapshots can't be read; set the values restore.source, restore.stanza and "
             "restore.target.value at installation, as `hapg restore` writes them",
+        )
+    if storages.differing(content):
+        yield Advice(
+            "backup-storage",
+            f"{prefix}backupSchedule",
+            "its storage is not that of archiver; backups go to the archiver's, because a backup is useless without the WAL beside it",
         )

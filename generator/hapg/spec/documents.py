@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hapg.errors import InputError
-from hapg.spec import error_messages, schema
+from hapg.spec import error_messages, exported, schema
 from hapg.spec.advice import Advice
 from hapg.yamlio import Document
 
@@ -43,7 +43,7 @@ class Wanted:
 def choose(documents: Sequence[Document], source: str) -> Wanted:
     """Return the Postgres object among `documents`. Raises InputError if there is none, or more than one."""
     mappings = []
-    for document in documents:
+    for document in exported.unpacked(documents):
         if not isinstance(document.value, dict):
             raise InputError([f"{document.place}: {error_messages.shown(document.value)} is not a Postgres object; a mapping is expected"])
         mappings.append((document.place, document.value))
@@ -58,6 +58,9 @@ def choose(documents: Sequence[Document], source: str) -> Wanted:
     beside = [advice for other, ignored in mappings if other != place for advice in _on_document(other, ignored)]
     if value.get("kind") == _DORMANT:
         return _from_dormant(value, tuple(beside))
+    value, ignored = exported.cleaned(value)
+    if ignored:
+        beside.append(Advice("exported", place, f"{', '.join(ignored)}: filled in by Kubernetes or an operator, and ignored here"))
     return Wanted(value, any(key in value for key in _OBJECT_KEYS), tuple(beside))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hapg import yamlio
@@ -19,6 +19,7 @@ LARGEST = 256 * 1024
 
 Content = dict[str, Any]
 
+_ASSUMED = {"replicas", "standbyMode", "storage"}
 _SAME_AS_VALUE = ("nodeSelector", "resources", "tolerations", "affinity", "schedulerName", "imagePullSecrets")
 
 
@@ -26,13 +27,18 @@ _SAME_AS_VALUE = ("nodeSelector", "resources", "tolerations", "affinity", "sched
 class Spec:
     """The input of a chart.
 
-    name: of the chart; profile: of its major; defaults: the values that the spec sets, by dotted path; advice: warnings for the user.
+    name: of the chart; profile: of its major; defaults: the values that the spec sets, by dotted path; advice: warnings for the user;
+    assumed: those of `defaults` that the spec leaves out; values: what its key `values` has, nested and not yet checked; place: the
+    path of that key.
     """
 
     name: str
     profile: ChartProfile
     defaults: Mapping[str, object]
     advice: tuple[Advice, ...]
+    assumed: frozenset[str] = frozenset()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    place: str = "values"
 
 
 def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None = None, today: dt.date | None = None) -> Spec:
@@ -61,7 +67,15 @@ def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None 
     profile, tag = version_profiles.find(str(version))
     name = document["metadata"]["name"] if wanted.is_object else document.get("name", DEFAULT_NAME)
     given = advice.on_spec(content, _placed(prefix, wanted.path), profile, today or dt.datetime.now(tz=dt.UTC).date())
-    return Spec(name, profile, {**_defaults(content, tag), **wanted.values}, (*wanted.advice, *given))
+    return Spec(
+        name,
+        profile,
+        {**_defaults(content, tag), **wanted.values},
+        (*wanted.advice, *given),
+        frozenset(_ASSUMED - content.keys()),
+        content.get("values", {}),
+        _placed(f"{prefix}values", wanted.path),
+    )
 
 
 def _placed(text: str, path: str) -> str:
@@ -96,7 +110,7 @@ def _streaming_problems(content: Mapping[str, Any], path: str) -> list[str]:
 
 
 def _defaults(content: Mapping[str, Any], tag: str | None) -> dict[str, object]:
-    defaults: dict[str, object] = {"replicas": content.get("replicas", 1), "standbyMode": content.get("standbyMode", "warm")}
+    defaults: dict[str, object] = {"replicas": content.get("replicas", 1), "standbyMode": content.get("standbyMode", "warm").lower()}
     if tag is not None:
         defaults["image.tag"] = tag
     claim = content.get("storage")

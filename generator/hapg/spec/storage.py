@@ -28,11 +28,6 @@ def problems(content: Content, prefix: str) -> list[str]:
         found += _storage_problems(storage, f"{prefix}{path}") if storage is not None else []
     if found:
         return found
-    if archive is not None and schedule is not None and repository(archive) != repository(schedule):
-        found.append(
-            f"{prefix}backupSchedule: its storage is not that of archiver, but a backup is useless without the WAL beside it; "
-            "name the same storage in both"
-        )
     if schedule is not None and cron.never_comes(schedule["cronExpression"]):
         found.append(
             f"{prefix}backupSchedule.cronExpression: {schedule['cronExpression']} never comes; "
@@ -71,6 +66,12 @@ def defaults(content: Content) -> dict[str, object]:
         values |= {"restore.enabled": True, "restore.target.type": "backup"}
         values |= {"restore.target.value": name} if _LABEL.fullmatch(name) else {}
     return values
+
+
+def differing(content: Content) -> bool:
+    """True if a valid spec names another storage for backups than for WAL."""
+    archive, schedule = content.get("archiver", {}).get("storage"), content.get("backupSchedule")
+    return archive is not None and schedule is not None and repository(archive) != repository(schedule)
 
 
 def repository(storage: Content) -> dict[str, object]:

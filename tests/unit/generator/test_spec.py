@@ -70,6 +70,11 @@ def test_the_mode_of_streaming_is_that_of_replication(mode: str) -> None:
     assert parse(changed(streamingMode=mode)).defaults["replication.mode"] == "synchronous"
 
 
+@pytest.mark.parametrize(("written", "mode"), [("Hot", "hot"), ("Warm", "warm"), ("hot", "hot")])
+def test_the_standby_mode_in_both_spellings_of_kubedb(written: str, mode: str) -> None:
+    assert parse(changed(standbyMode=written)).defaults["standbyMode"] == mode
+
+
 @pytest.mark.parametrize(("name", "text"), [("ha-postgres", WARM), ("hot-postgres", HOT)])
 def test_the_shipped_specs_are_the_pages(name: str, text: str) -> None:
     assert (EXAMPLES / f"{name}.yaml").read_text() == text
@@ -168,7 +173,7 @@ def test_a_protected_object_stays_protected() -> None:
         (changed(replicas=10), "spec.replicas: 10 is not allowed; an integer from 1 to 9"),
         (changed(replicas="3"), 'spec.replicas: "3" is not allowed; an integer from 1 to 9'),
         (changed(replicas=True), "spec.replicas: true is not allowed; an integer from 1 to 9"),
-        (changed(standbyMode="luke"), 'spec.standbyMode: "luke" is not allowed; warm or hot'),
+        (changed(standbyMode="luke"), 'spec.standbyMode: "luke" is not allowed; warm or hot or Warm or Hot'),
         (
             changed(storage={"resources": {"requests": {"storage": "50 Mb"}}}),
             'spec.storage.resources.requests.storage: "50 Mb" is not a quantity; e.g. 50Mi, 10Gi',

@@ -92,10 +92,15 @@ def test_a_schedule_of_backups_brings_its_storage() -> None:
 def test_a_schedule_of_backups_beside_an_archiver_has_its_storage() -> None:
     found = defaults(archiver={"storage": S3}, backupSchedule={"cronExpression": "0 1 * * 0", **S3})
     assert found == {**defaults(archiver={"storage": S3}), "backup.schedules.full": "0 1 * * 0"}
-    assert refusals(archiver={"storage": S3}, backupSchedule={"cronExpression": "0 1 * * 0", **GCS}) == (
-        "spec.backupSchedule: its storage is not that of archiver, but a backup is useless without the WAL beside it; "
-        "name the same storage in both",
-    )
+
+
+def test_backups_go_to_the_archivers_storage_and_advice_says_so_if_another_is_named() -> None:
+    keys = {"archiver": {"storage": S3}, "backupSchedule": {"cronExpression": "0 1 * * 0", **GCS}}
+    assert defaults(**keys) == {**defaults(archiver={"storage": S3}), "backup.schedules.full": "0 1 * * 0"}
+    assert [str(piece) for piece in parser.parse(text(**keys), "pg.yaml").advice if piece.id == "backup-storage"] == [
+        "spec.backupSchedule: its storage is not that of archiver; backups go to the archiver's, because a backup is useless without the "
+        "WAL beside it [backup-storage]"
+    ]
 
 
 @pytest.mark.parametrize(
