@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import tempfile
 from pathlib import Path
@@ -43,6 +44,18 @@ def rendered(chart: Path, version: str, *options: str) -> str:
     return "\n".join(line for line in done.stdout.splitlines() if line.strip())
 
 
+def _with_selector(affinity: Any, own: dict[str, Any]) -> Any:
+    """The affinity, in which terms about pods without a selector have the release's."""
+    found = copy.deepcopy(affinity)
+    for kind in ("podAffinity", "podAntiAffinity"):
+        terms = found.get(kind, {})
+        for term in terms.get("requiredDuringSchedulingIgnoredDuringExecution", []):
+            term.setdefault("labelSelector", own)
+        for weighted in terms.get("preferredDuringSchedulingIgnoredDuringExecution", []):
+            weighted["podAffinityTerm"].setdefault("labelSelector", own)
+    return found
+
+
 def check_against_spec(text: str, wanted: parser.Spec) -> None:
     """The values of the spec arrive in the objects as they are, and no delimiter of a template does."""
     (stateful_set,) = (document for document in helm.documents(text) if document["kind"] == "StatefulSet")
@@ -53,6 +66,7 @@ def check_against_spec(text: str, wanted: parser.Spec) -> None:
     secrets: Any = wanted.defaults.get("imagePullSecrets", ())
     assert [secret["name"] for secret in pod.get("imagePullSecrets", ())] == list(dict.fromkeys(secret["name"] for secret in secrets))
     if wanted.defaults.get("affinity"):
-        assert pod["affinity"] == wanted.defaults["affinity"]
+        own = stateful_set["spec"]["selector"]
+        assert pod["affinity"] == _with_selector(wanted.defaults["affinity"], own)
     if not any(delimiter in str(wanted.defaults) for delimiter in ("{{", "[[", "[%")):
         assert not re.search(r"\{\{|\}\}|\[\[ [a-z]|\[% [a-z]|<no value>", text)
