@@ -33,11 +33,14 @@ _SHARED: dict[str, st.SearchStrategy[Any]] = {
     "resources": specs.RESOURCES,
     "tolerations": st.lists(specs.TOLERATIONS, max_size=2),
     "labels": st.dictionaries(_KEYS, specs.LABEL_VALUES, max_size=2),
-    "strings": st.dictionaries(_KEYS, specs.TEXTS, max_size=2),
+    "annotations": st.dictionaries(_KEYS, specs.TEXTS, max_size=2),
 }
 _PEERS = st.lists(st.fixed_dictionaries({"podSelector": st.fixed_dictionaries({"matchLabels": specs.LABELS})}), max_size=2)
 _RULES = st.lists(st.fixed_dictionaries({"ports": st.just([{"protocol": "TCP", "port": 6432}])}), max_size=2)
-_CONTAINERS = st.lists(st.fixed_dictionaries({"name": st.sampled_from(["a", "b-1", "on", "1"]), "image": specs.TEXTS}), max_size=1)
+_CONTAINERS = st.lists(
+    st.fixed_dictionaries({"name": st.sampled_from(["a", "b-1", "on", "1"]), "image": st.sampled_from(["a", "r.example:5000/a/b:1"])}),
+    max_size=1,
+)
 PASSED_ON: dict[str, st.SearchStrategy[Any]] = {
     "networkPolicy.clients": _PEERS,
     "networkPolicy.metrics": _PEERS,
@@ -62,7 +65,8 @@ _PRINTED = st.characters(exclude_categories=["Cs", "Cc", "Co", "Cn"])
 
 
 def _text(schema: Schema) -> st.SearchStrategy[str]:
-    drawn = st.from_regex(schema["pattern"], alphabet=_PRINTED) if "pattern" in schema else st.one_of(st.just(""), specs.TEXTS)
+    pattern = schema.get("pattern", schema.get("if", {}).get("pattern"))
+    drawn = st.from_regex(pattern, alphabet=_PRINTED) if pattern else st.one_of(st.just(""), specs.TEXTS)
     least, most = schema.get("minLength", 0), schema.get("maxLength", 1000)
     return drawn.filter(lambda text: least <= len(text) <= most and not text.endswith("\n"))  # Go's $ is the end, Python's may precede \n
 

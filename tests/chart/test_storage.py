@@ -86,7 +86,7 @@ def test_without_one_there_is_no_trace_of_it() -> None:
     [
         ((), "1638MB"),
         (("--set", "storage.resources.requests.storage=50Mi"), "10MB"),
-        (("--set", "storage.resources.requests.storage=1Ki"), "1MB"),
+        (("--set", "storage.resources.requests.storage=1Mi"), "1MB"),
         (("--set", "storage.resources.requests.storage=1.5T"), "286102MB"),
         (("--set", "storage.resources.requests.storage=1e10"), "1907MB"),
         (("--set", "storage.resources.requests.storage=1073741824"), "204MB"),

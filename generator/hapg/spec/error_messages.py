@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jsonschema
@@ -21,6 +21,9 @@ _KINDS = {
     "array": "a list",
     "null": "null",
 }
+
+_FEW = 8
+"""How many keys an error message may list."""
 
 _PLAIN_KEY = re.compile(r"[-\w./]+", re.ASCII)
 
@@ -54,12 +57,12 @@ def _sentences(error: jsonschema.ValidationError, whole: Schema) -> Iterator[tup
     node: Schema = error.schema  # type: ignore[assignment] # a mapping; True and False aren't used as schemas
     instance: Any = error.instance
     if error.validator == "additionalProperties":
-        for key in instance:
-            if key not in node["properties"]:
-                yield _text([*path, key]), _unknown(str(key), list(node["properties"]))
+        for key in _unknown_keys(node, instance):
+            yield _text([*path, key]), node["keys"] if "keys" in node else _unknown(key, node)
     elif error.validator == "required":
+        misspelled = {_nearest(key, node) for key in _unknown_keys(node, instance)}
         for key in node["required"]:
-            if key not in instance:
+            if key not in instance and key not in misspelled:
                 yield _text([*path, key]), f"missing; {_expected(_resolved(node['properties'][key], whole))}"
     elif "unsupported" in node:
         yield _text(path), node["unsupported"]
@@ -75,9 +78,30 @@ def _resolved(node: Schema, whole: Schema) -> Schema:
     return found
 
 
-def _unknown(key: str, known: Sequence[str]) -> str:
-    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    return f"unknown key; did you mean {nearest[0]}?" if nearest else f"unknown key; known are {', '.join(known)}"
+def _unknown_keys(node: Schema, instance: Mapping[str, object]) -> list[str]:
+    """Return the keys that a schema does not allow."""
+    if node.get("additionalProperties") is not False:
+        return []
+    patterns = node.get("patternProperties", ())
+    return [key for key in instance if key not in node.get("properties", ()) and not any(re.search(each, key) for each in patterns)]
+
+
+def _allowed(node: Schema) -> list[str]:
+    """Return the keys that are accepted; the schema knows more, which it refuses with a reason."""
+    return [key for key, child in node["properties"].items() if "unsupported" not in child]
+
+
+def _nearest(key: str, node: Schema) -> str | None:
+    found = difflib.get_close_matches(key, _allowed(node), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def _unknown(key: str, node: Schema) -> str:
+    nearest = _nearest(key, node)
+    if nearest is not None:
+        return f"unknown key; did you mean {nearest}?"
+    known = _allowed(node)
+    return f"unknown key; allowed are {', '.join(known)}" if 0 < len(known) <= _FEW else "unknown key"
 
 
 def _expected(node: Schema) -> str:
@@ -89,7 +113,7 @@ def _expected(node: Schema) -> str:
     text = " or ".join(_KINDS[name] for name in types)
     if "minimum" in node and "maximum" in node:
         text += f" from {node['minimum']} to {node['maximum']}"
-    elif "minItems" in node or "minLength" in node:
+    elif node.keys() & {"minItems", "minLength", "minProperties"}:
         text += " that is not empty"
     return text
 

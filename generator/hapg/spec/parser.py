@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hapg import yamlio
 from hapg.errors import InputError
-from hapg.spec import advice, documents, error_messages, schema, storage, version_profiles
+from hapg.spec import advice, documents, error_messages, quantity, schema, storage, version_profiles
 from hapg.spec.advice import Advice
 from hapg.spec.version_profiles import PROFILES, ChartProfile
 
@@ -61,7 +61,7 @@ def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None 
     if isinstance(content, dict):
         found += _streaming_problems(content, f"{prefix}streamingMode")
     if not found and isinstance(content, dict):
-        found = storage.problems(content, prefix)
+        found = [*storage.problems(content, prefix), *_quantity_problems(content, prefix)]
     if found or not isinstance(content, dict):
         raise InputError([_placed(problem, wanted.path) for problem in found])
     profile, tag = version_profiles.find(str(version))
@@ -107,6 +107,14 @@ def _streaming_problems(content: Mapping[str, Any], path: str) -> list[str]:
     if str(content.get("streamingMode")).lower() != "synchronous" or content.get("replicas", 1) != 1:
         return []
     return [f"{path}: synchronous needs a standby, but replicas is 1; set replicas to at least 2, or remove it"]
+
+
+def _quantity_problems(content: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    if content.get("storage") is not None:
+        path = f"{prefix}storage.resources.requests.storage"
+        yield from quantity.size_problems(path, content["storage"]["resources"]["requests"]["storage"])
+    yield from quantity.resources_problems(f"{prefix}resources", content.get("resources", {}))
+    yield from quantity.resources_problems(f"{prefix}backupSchedule.resources", content.get("backupSchedule", {}).get("resources", {}))
 
 
 def _defaults(content: Mapping[str, Any], tag: str | None) -> dict[str, object]:

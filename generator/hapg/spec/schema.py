@@ -16,8 +16,8 @@ Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
-_OF_SCHEMAS = ("properties", "definitions")
-_CONVENTIONS = ("unit", "complaint", "unsupported", "unset")
+_OF_SCHEMAS = ("properties", "patternProperties", "definitions")
+_CONVENTIONS = ("unit", "complaint", "keys", "unsupported", "unset")
 
 
 def of_spec() -> Schema:

@@ -9,6 +9,7 @@ import yaml
 from hypothesis import strategies as st
 
 from hapg import yamlio
+from hapg.spec import quantity
 from hapg.spec.version_profiles import PROFILES
 
 Object = dict[str, Any]
@@ -43,13 +44,14 @@ LABELS = st.dictionaries(st.sampled_from(["disk", "example.com/zone", "on", "1"]
 QUANTITIES = st.one_of(
     st.sampled_from(["1", "500m", "1.5", "50Mi", "10Gi", "1e9", "129e6", "1Ti", ".5"]), st.integers(0, 10**12), st.floats(0.5, 9e9)
 )
+SIZES = st.one_of(st.sampled_from(["50Mi", "10Gi", "1e9", "129e6", "1Ti", ".5Gi", "1.5G"]), st.integers(2**20, 10**12))
 RESOURCES = st.fixed_dictionaries(
     {},
     optional={
         kind: st.dictionaries(st.sampled_from(["cpu", "memory", "hugepages-2Mi"]), QUANTITIES, max_size=2)
         for kind in ("requests", "limits")
     },
-)
+).filter(lambda resources: not list(quantity.resources_problems("", resources)))
 
 REQUIREMENTS = st.fixed_dictionaries(
     {"key": TEXTS, "operator": st.sampled_from(["In", "NotIn", "Exists", "DoesNotExist"])}, optional={"values": st.lists(TEXTS, max_size=2)}
@@ -97,7 +99,7 @@ TOLERATIONS = st.fixed_dictionaries(
     },
 )
 CLAIMS = st.fixed_dictionaries(
-    {"resources": st.fixed_dictionaries({"requests": st.fixed_dictionaries({"storage": QUANTITIES})})},
+    {"resources": st.fixed_dictionaries({"requests": st.fixed_dictionaries({"storage": SIZES})})},
     optional={
         "storageClassName": st.one_of(NAMES, st.just("")),
         "accessModes": st.lists(st.sampled_from(["ReadWriteOnce", "ReadWriteOncePod"]), min_size=1, max_size=2, unique=True),

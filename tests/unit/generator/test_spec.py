@@ -176,7 +176,27 @@ def test_a_protected_object_stays_protected() -> None:
         (changed(standbyMode="luke"), 'spec.standbyMode: "luke" is not allowed; warm or hot or Warm or Hot'),
         (
             changed(storage={"resources": {"requests": {"storage": "50 Mb"}}}),
-            'spec.storage.resources.requests.storage: "50 Mb" is not a quantity; e.g. 50Mi, 10Gi',
+            'spec.storage.resources.requests.storage: "50 Mb" is not a size above 0; e.g. 50Mi, 10Gi',
+        ),
+        (
+            changed(storage={"resources": {"requests": {"storage": 0}}}),
+            "spec.storage.resources.requests.storage: 0 is not a size above 0; e.g. 50Mi, 10Gi",
+        ),
+        (
+            changed(storage={"resources": {"requests": {"storage": "010"}}}),
+            'spec.storage.resources.requests.storage: "010" is not a size above 0; e.g. 50Mi, 10Gi',
+        ),
+        (
+            changed(storage={"resources": {"requests": {"storage": 50}}}),
+            "spec.storage.resources.requests.storage: 50 is less than 1Mi; add its unit, such as Gi",
+        ),
+        (
+            changed(storage={"resources": {"requests": {"storage": "8Ei"}}}),
+            "spec.storage.resources.requests.storage: 8Ei is more than Kubernetes can count, which is less than 8Ei",
+        ),
+        (
+            changed(resources={"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}),
+            "spec.resources.requests.memory: 2Gi is more than the limit, 1Gi",
         ),
         (changed(storage={}), "spec.storage.resources: missing; a mapping"),
         (
@@ -241,7 +261,7 @@ def test_a_protected_object_stays_protected() -> None:
             'spec.monitor.prometheus.interval: "often" is not a duration; e.g. 30s, 1m30s',
         ),
         (changed(resources={"requests": {"memory": "1 GB"}}), 'spec.resources.requests.memory: "1 GB" is not a quantity; e.g. 50Mi, 10Gi'),
-        (changed(databaseSecret={"name": "x", "secretName": "x"}), "spec.databaseSecret.name: unknown key; known are secretName"),
+        (changed(databaseSecret={"name": "x", "secretName": "x"}), "spec.databaseSecret.name: unknown key; allowed are secretName"),
         (changed(tolerations=[{"kee": "x"}]), "spec.tolerations[0].kee: unknown key; did you mean key?"),
         (WARM.replace("v1alpha1", "v1"), 'apiVersion: "kubedb.com/v1" is not allowed; kubedb.com/v1alpha1'),
         (WARM.replace("kind: Postgres", "kind: MySQL"), 'kind: "MySQL" is not allowed; Postgres'),
@@ -253,7 +273,7 @@ def test_a_protected_object_stays_protected() -> None:
             WARM.replace("name: ha-postgres", 'name: "ha-postgres\\n"'),
             'metadata.name: "ha-postgres\\n" is not a valid name; ' + NAMES,
         ),
-        (WARM.replace("name: ha-postgres", "nam: ha-postgres"), "metadata.name: missing; a string"),
+        (WARM.replace("name: ha-postgres", "nam: ha-postgres"), "metadata.nam: unknown key; did you mean name?"),
         ('version: "15"\nname: 7', "name: 7 is not a valid name; " + NAMES),
         ('version: "15"\nname: "on"', 'name: "on" is not a valid name; ' + NAMES),
         (
@@ -279,9 +299,16 @@ def test_refused(text: str, sentence: str) -> None:
     assert sentence in refusals(text)
 
 
-def test_a_key_like_no_other_is_answered_with_the_known_ones() -> None:
-    (sentence,) = refusals(changed(qqqq=1))
-    assert sentence.startswith("spec.qqqq: unknown key; known are version, replicas, standbyMode, storage, ")
+def test_a_key_like_no_other_is_answered_with_the_allowed_ones_if_they_are_few() -> None:
+    assert refusals(changed(qqqq=1)) == ["spec.qqqq: unknown key"]
+    assert refusals(changed(databaseSecret={"qqqq": "x", "secretName": "x"})) == [
+        "spec.databaseSecret.qqqq: unknown key; allowed are secretName"
+    ]
+
+
+def test_a_key_that_is_refused_itself_is_not_offered() -> None:
+    assert refusals(changed(podTemplat={})) == ["spec.podTemplat: unknown key"]
+    assert refusals(changed(serviceTemplat={})) == ["spec.serviceTemplat: unknown key"]
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:

@@ -16,16 +16,13 @@
 {{- if .Values.replication.maxSlotWalKeepSize -}}
 {{- .Values.replication.maxSlotWalKeepSize -}}
 {{- else if .Values.storage -}}
-{{- $quantity := toString .Values.storage.resources.requests.storage -}}
+{{- $quantity := .Values.storage.resources.requests.storage -}}
 {{- $part := 5.0 -}}
 {{- if .Values.walVolume.enabled -}}
-{{- $quantity = toString .Values.walVolume.size -}}
+{{- $quantity = .Values.walVolume.size -}}
 {{- $part = 2.0 -}}
 {{- end -}}
-{{- $number := regexFind "^[0-9.]+([eE][-+]?[0-9]+)?" $quantity -}}
-{{- $binary := dict "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 -}}
-{{- $decimal := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "m" 1e-3 "u" 1e-6 "n" 1e-9 -}}
-{{- $megabytes := divf (mulf (float64 $number) (get (merge $binary $decimal) (trimPrefix $number $quantity))) (mulf $part 1048576.0) -}}
+{{- $megabytes := divf (include "[[ prefix ]].quantity" $quantity | float64) (mulf $part 1048576.0) -}}
 {{- max 1 (int64 (floor $megabytes)) }}MB
 {{- else -}}
 1GB

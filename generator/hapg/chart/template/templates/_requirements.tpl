@@ -86,11 +86,6 @@
 {{- end -}}
 {{- end -}}
 
-{{- range .Values.extraEnv -}}
-{{- if or (hasPrefix "POD_" .name) (hasPrefix "HAPG_" .name) -}}
-{{- $wrong = append $wrong (printf "extraEnv: %s can't be set, because it is the chart's own" .name) -}}
-{{- end -}}
-{{- end -}}
 {{- $claims := list (list "storage" .Values.storage) (list "walVolume" .Values.walVolume) -}}
 {{- range $claims -}}
 {{- $claim := index . 0 -}}
@@ -112,48 +107,9 @@
 {{- if and .Values.walVolume.enabled (not .Values.storage) -}}
 {{- $wrong = append $wrong "walVolume: enabled requires storage, because WAL on a volume is useless if the data is lost with its pod" -}}
 {{- end -}}
-{{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" "former-major" -}}
-{{- $containers := list "prepare" "failover" "postgres" "former-major" -}}
-{{- if include "[[ prefix ]].backup" . -}}
-{{- $containers = append $containers "backup" -}}
-{{- $volumes = concat $volumes (list "backup-key" "repository" "repository-credentials" "source-repository" "source-repository-credentials") -}}
-{{- end -}}
-{{- if include "[[ prefix ]].clones" . -}}
-{{- $volumes = append $volumes "source" -}}
-{{- end -}}
-{{- if include "[[ prefix ]].rolePasswords" . | fromJson -}}
-{{- $volumes = append $volumes "roles" -}}
-{{- end -}}
-{{- if include "[[ prefix ]].verifiesImport" . -}}
-{{- $volumes = append $volumes "import-ca" -}}
-{{- end -}}
-{{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" "/opt/hapg-former" -}}
-{{- if .Values.walVolume.enabled -}}
-{{- $volumes = append $volumes "wal" -}}
-{{- $paths = append $paths "/var/lib/postgresql/wal" -}}
-{{- end -}}
-{{- range .Values.extraVolumes -}}
-{{- if has .name $volumes -}}
-{{- $wrong = append $wrong (printf "extraVolumes: the name %s is the chart's own" .name) -}}
-{{- end -}}
-{{- end -}}
-{{- range .Values.extraVolumeMounts -}}
-{{- $given := .mountPath -}}
-{{- $path := printf "%s/" (clean $given) -}}
-{{- range $paths -}}
-{{- if or (hasPrefix (printf "%s/" .) $path) (hasPrefix $path (printf "%s/" .)) -}}
-{{- $wrong = append $wrong (printf "extraVolumeMounts: %s overlaps the chart's own %s" $given .) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- range $value := list "initContainers" "extraContainers" -}}
-{{- range get $.Values $value -}}
-{{- if has .name $containers -}}
-{{- $wrong = append $wrong (printf "%s: the name %s is the chart's own" $value .name) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
+{{- $wrong = concat $wrong (include "[[ prefix ]].quantityProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "[[ prefix ]].serviceProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "[[ prefix ]].podProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "[[ prefix ]].parameterProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "[[ prefix ]].backupProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "[[ prefix ]].cloneProblems" . | fromJsonArray) -}}
