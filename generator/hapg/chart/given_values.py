@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from hapg import files, yamlio
 from hapg.chart import values
+from hapg.errors import InputError
+from hapg.spec import error_messages
 from hapg.spec.schema import Schema, strict
 
 Values = Mapping[str, Any]
+
+
+LARGEST = 1024 * 1024
+"""The largest values file that is read, in bytes."""
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the values in a file. Raises InputError if it is not one mapping."""
+    documents = yamlio.load(files.read(path, LARGEST), str(path))
+    if len(documents) > 1:
+        raise InputError([f"{documents[1].place}: a second document, which helm would ignore; only one is allowed"])
+    found = documents[0].value if documents else {}
+    if not isinstance(found, dict):
+        raise InputError([f"{path}: {error_messages.shown(found)} is not allowed; a mapping of values"])
+    return found
 
 
 def problems(source: Schema, given: Values, prefix: str = "") -> list[str]:
@@ -33,13 +52,25 @@ def lay_over(source: Schema, given: Values) -> None:
             child["default"] = copy.deepcopy(value)
 
 
-def merged(base: Values, over: Values) -> dict[str, Any]:
-    """Return `base` with the values of `over` in it: mappings are merged, everything else is replaced."""
+def merged(base: Values, *over: Values) -> dict[str, Any]:
+    """Return `base` with each of `over` over it, as helm does it: mappings are merged, and null removes a key."""
     out = copy.deepcopy(dict(base))
-    for name, value in over.items():
-        both = isinstance(value, dict) and isinstance(out.get(name), dict)
-        out[name] = merged(out[name], value) if both else copy.deepcopy(value)
+    for each in over:
+        _merge(out, each)
     return out
+
+
+def completed(source: Schema, merged_values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with the default for each that is missing, as the chart's templates do it; a missing section that may be null is."""
+    out = copy.deepcopy(dict(merged_values))
+    for path, default in values.filled(source).items():
+        *way, last = path.split(".")
+        node: Any = out
+        for key in way:
+            node = node.setdefault(key, {}) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node.setdefault(last, default)
+    return {name: None for name in source["properties"] if not source["properties"][name].get("unset")} | out
 
 
 def leaves(source: Schema, given: Values, prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -84,3 +115,13 @@ def _pruned(source: Schema, given: Values) -> dict[str, Any]:
 
 def _unset(source: Schema, given: Values) -> Iterator[str]:
     return (name for name in given if source["properties"].get(name, {}).get("unset"))
+
+
+def _merge(into: dict[str, Any], given: Values) -> None:
+    for key, value in given.items():
+        if value is None:
+            into.pop(key, None)
+        elif isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = copy.deepcopy(value)

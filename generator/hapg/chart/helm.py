@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -11,6 +12,14 @@ from hapg.errors import HapgError
 DEFAULT = "helm"
 
 _LIMIT_SECONDS = 300
+_REFUSAL = re.compile(r"execution error at \([^)]*\): (.*)", re.DOTALL)
+
+
+def refusals(said: str) -> list[str]:
+    """Return the sentences in which a chart's templates refuse values; none if helm failed for another reason."""
+    found = _REFUSAL.search(said)
+    lines = found[1].splitlines() if found else []
+    return [line for line in lines if line and not line.startswith("Use --debug")]
 
 
 def run(program: str, arguments: Sequence[str]) -> str:

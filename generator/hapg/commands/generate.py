@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hapg import files, yamlio
-from hapg.chart import ownership, render, write
+from hapg import files
+from hapg.chart import given_values, ownership, render, values, write
 from hapg.chart.ownership import Changes
 from hapg.errors import InputError
 from hapg.exits import DONE, FAILED
@@ -110,21 +110,13 @@ def _from_spec(options: argparse.Namespace) -> Iterator[_Chart]:
     data = files.read(options.spec, LARGEST)
     hooks = load(options.hooks, options.spec)
     wanted = generation.parse(data, str(options.spec), hooks)
-    for piece in wanted.advice:
-        if piece.id not in options.silence:
-            print(f"warning: {piece}", file=sys.stderr)
-    yield options.output / wanted.name, generation.chart(wanted, hooks, _values(options.values))
+    source = generation.schemas(wanted, hooks, _given(options.values)).hooked
+    advice.warn(generation.advised(wanted, values.nested(source), replaced=bool(options.values)), options.silence)
+    yield options.output / wanted.name, generation.chart(wanted, source, hooks)
 
 
-def _values(paths: Sequence[Path]) -> list[Given]:
-    """Return the values in the files. Raises InputError for a file that is not one mapping."""
-    found = []
-    for path in paths:
-        documents = yamlio.load(files.read(path, LARGEST), str(path))
-        if len(documents) > 1 or not all(isinstance(each.value, dict) for each in documents):
-            raise InputError([f"{path}: one mapping with values of the chart is expected"])
-        found += [Given(str(path), each.value) for each in documents if isinstance(each.value, dict)]
-    return found
+def _given(paths: Sequence[Path]) -> list[Given]:
+    return [Given(str(path), given_values.read(path)) for path in paths]
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -135,7 +127,7 @@ def _explain(options: argparse.Namespace) -> int:
         plain = parser.parse(data, str(options.spec))
     except InputError:
         plain = None
-    for origin in origins(wanted, plain, hooks, _values(options.values)):
+    for origin in origins(wanted, plain, hooks, _given(options.values)):
         print(origin)
     return DONE
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from hapg.chart import given_values, render, values
 from hapg.errors import InputError
 from hapg.hooks.run import Hooks
 from hapg.hooks.specs import Chart
-from hapg.spec import error_messages, json_data, parser
+from hapg.spec import advice, error_messages, json_data, parser
+from hapg.spec.advice import Advice
 from hapg.spec.schema import Schema
 
 
@@ -64,13 +66,21 @@ def schemas(wanted: parser.Spec, hooks: Hooks, files: Sequence[Given] = ()) -> S
     return Schemas(spec, given, hooked)
 
 
-def chart(wanted: parser.Spec, hooks: Hooks, given: Sequence[Given] = ()) -> dict[str, bytes]:
-    """Return the chart's files by path. Hooks may change its schema, then its values, then the files."""
-    made = _made(wanted)
-    source = schemas(wanted, hooks, given).hooked
+def chart(wanted: parser.Spec, source: Schema, hooks: Hooks) -> dict[str, bytes]:
+    """Return the chart's files by path. Hooks may change them. source: the schema of the chart's values, from `schemas`."""
     files = {path: data.decode() for path, data in render.from_source(wanted.name, wanted.profile, source).items()}
-    adjusted = hooks.run("adjust_files", files, lambda found: _file_problems(found, wanted.name), chart=made)
+    adjusted = hooks.run("adjust_files", files, lambda found: _file_problems(found, wanted.name), chart=_made(wanted))
     return {path: text.encode() for path, text in sorted(adjusted.items())}
+
+
+def advised(wanted: parser.Spec, found: Mapping[str, Any], *, replaced: bool) -> list[Advice]:
+    """Return the advice on a chart and its values. found: all values; replaced: whether files may replace what the spec says."""
+    if not replaced:
+        return [*wanted.advice, *advice.on_memory(found, wanted.profile)]
+    today = dt.datetime.now(tz=dt.UTC).date()
+    beside = [piece for piece in wanted.advice if piece.id in advice.OF_DOCUMENTS]
+    usual = values.nested(values.source({}, wanted.profile.major))
+    return [*beside, *advice.on_values(found, usual, wanted.profile, today)]
 
 
 def _made(wanted: parser.Spec) -> Chart:

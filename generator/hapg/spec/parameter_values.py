@@ -81,6 +81,14 @@ def number(parameter: Parameter, text: str, major: str) -> float | None:
     return math.trunc(value) if major == FORMER else round(value) if math.isfinite(value) else value
 
 
+def amount(name: str, value: object, major: str) -> int:
+    """Return the value of an integer parameter that a server of the major takes; of memory in bytes, of time in ms."""
+    parameter = of_major(major)[name]
+    found = number(parameter, written(value), major)
+    assert found is not None, "problems() names it"
+    return int(found * (_factor(parameter.unit) if parameter.unit else 1))
+
+
 def form(kind: str, named: Sequence[str], major: str) -> str:
     """Return a regular expression for a number with or without one of the `named` units; its groups are sign, digits and unit.
 

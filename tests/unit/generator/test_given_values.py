@@ -73,7 +73,7 @@ def test_later_files_override_earlier_ones_and_the_spec(tmp_path: Path) -> None:
     ("values", "sentence"),
     [
         ({"replicaz": 3}, "replicaz: unknown key; did you mean replicas?"),
-        ({"walVolume": {"size": "4 GB"}}, 'walVolume.size: "4 GB" is not a quantity; e.g. 50Mi, 10Gi'),
+        ({"walVolume": {"size": "4 GB"}}, 'walVolume.size: "4 GB" is not a size above 0; e.g. 50Mi, 10Gi'),
         ({"postgresql": {"parameters": {"fsync": False}}}, "postgresql.parameters.fsync: false is not allowed; left out, because"),
         ({"enabled": True}, "enabled: the chart that has this one as a dependency sets it; remove it"),
         ({"version": "16"}, 'version: "16" is not allowed; 15'),
@@ -95,7 +95,7 @@ def test_a_value_that_contradicts_a_key_of_the_spec(tmp_path: Path, capsys: pyte
 
 def test_a_file_that_is_no_mapping(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(tmp_path, spec(tmp_path), capsys, *file(tmp_path, [1])) == [
-        f"{tmp_path / 'more.yaml'}: one mapping with values of the chart is expected"
+        f"{tmp_path / 'more.yaml'}: [1] is not allowed; a mapping of values"
     ]
 
 

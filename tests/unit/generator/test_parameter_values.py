@@ -105,9 +105,10 @@ def test_hapg_generate_refuses_what_a_hook_sets_wrong(tmp_path: Path) -> None:
     file.write_text(HOOK.format("4gb"))
     wanted = parser.parse(b"version: '15'", "spec.yaml")
     with pytest.raises(HapgError, match='work_mem: "4gb" is not allowed'):
-        generation.chart(wanted, load([file]))
+        generation.schemas(wanted, load([file]))
     file.write_text(HOOK.format("4GB"))
-    assert b"work_mem: 4GB" in generation.chart(wanted, load([file]))["values.yaml"]
+    hooks = load([file])
+    assert b"work_mem: 4GB" in generation.chart(wanted, generation.schemas(wanted, hooks).hooked, hooks)["values.yaml"]
 
 
 def test_a_wrong_parameter_gives_one_line() -> None:
