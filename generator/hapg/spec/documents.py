@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hapg.errors import InputError
-from hapg.spec import error_messages, exported, schema
+from hapg.spec import error_messages, exported, foreign, schema
 from hapg.spec.advice import Advice
 from hapg.yamlio import Document
 
@@ -47,6 +47,9 @@ def choose(documents: Sequence[Document], source: str) -> Wanted:
         if not isinstance(document.value, dict):
             raise InputError([f"{document.place}: {error_messages.shown(document.value)} is not a Postgres object; a mapping is expected"])
         mappings.append((document.place, document.value))
+    others = [f"{place}: {_words(value)}; `hapg migrate {source}` translates it" for place, value in mappings if foreign.is_foreign(value)]
+    if others:
+        raise InputError(others)
     refused = [f"{place}: {value['kind']}: {_REFUSED_KINDS[value['kind']]}" for place, value in mappings if _is_refused(value)]
     if refused:
         raise InputError(refused)
@@ -62,6 +65,12 @@ def choose(documents: Sequence[Document], source: str) -> Wanted:
     if ignored:
         beside.append(Advice("exported", place, f"{', '.join(ignored)}: filled in by Kubernetes or an operator, and ignored here"))
     return Wanted(value, any(key in value for key in _OBJECT_KEYS), tuple(beside))
+
+
+def _words(value: dict[str, Any]) -> str:
+    found = foreign.system(value)
+    version = f" ({value['apiVersion']})" if "apiVersion" in value else ""
+    return f"{found.words if found else 'unknown'}{version}"
 
 
 def _from_dormant(value: dict[str, Any], advice: tuple[Advice, ...]) -> Wanted:

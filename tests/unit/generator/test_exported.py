@@ -1,4 +1,4 @@
-"""KubeDB's objects as its documentation and `kubectl get -o yaml` show them."""
+"""KubeDB's objects as its documentation and `kubectl get -o yaml` show them, and objects of other systems."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import yaml
 from hapg.cli import main
 from hapg.errors import InputError
 from hapg.spec import parser
+from tests.unit.generator.conftest import WARM
 
 CLAIM = {"storageClassName": "standard", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "50Mi"}}}
 S3 = {"storageSecretName": "s3-secret", "s3": {"bucket": "kubedb"}}
@@ -105,3 +106,24 @@ def test_labels_and_annotations_of_the_author_are_still_refused() -> None:
     document["metadata"]["annotations"]["example.com/team"] = "orders"
     with pytest.raises(InputError, match="annotations are not copied"):
         parser.parse(text(document), "db.yaml")
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (WARM.replace("v1alpha1", "v1"), "a Postgres object of KubeDB (kubedb.com/v1)"),
+        (WARM.replace("v1alpha1", "v1alpha2"), "a Postgres object of KubeDB (kubedb.com/v1alpha2)"),
+        ("apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\n", "a Cluster of CloudNativePG (postgresql.cnpg.io/v1)"),
+        ("apiVersion: acid.zalan.do/v1\nkind: postgresql\n", "a postgresql object of Zalando's operator (acid.zalan.do/v1)"),
+        (
+            "apiVersion: postgres-operator.crunchydata.com/v1beta1\nkind: PostgresCluster\n",
+            "a PostgresCluster of Crunchy's operator (postgres-operator.crunchydata.com/v1beta1)",
+        ),
+        ("auth: {database: shop}\nprimary: {}\n", "values of Bitnami's chart postgresql"),
+        ("postgresql: {replicaCount: 3}\npgpool: {}\n", "values of Bitnami's chart postgresql-ha"),
+    ],
+)
+def test_other_systems_are_for_migrate(document: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parser.parse(document.encode(), "db.yaml")
+    assert caught.value.problems == (f"db.yaml:1: {words}; `hapg migrate db.yaml` translates it",)

@@ -1,0 +1,1 @@
+"""Translates objects and values of other systems into a spec and values. One module per system; pure."""

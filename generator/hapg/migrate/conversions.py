@@ -1,0 +1,144 @@
+"""Conversions that several systems need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hapg.migrate.rules import Convert, NoCounterpart, Outcome, Place, Rule, Said, change, filled
+from hapg.spec import error_messages
+from hapg.spec.exported import FILLED_ANNOTATIONS, FILLED_METADATA
+from hapg.spec.schema import of_spec
+from hapg.spec.version_profiles import PROFILES
+
+_VERSION = re.compile(r"(?<![0-9.])(9\.[0-9]|[1-9][0-9])(?:\.[0-9]+)*(?![0-9])")
+_IMAGE_TAG = re.compile(r":([^:/@]+)$")
+_OLDEST_IMPORTED = 9.6
+_LONGEST_NAME = 52
+_OF_TOOLS = ("app.kubernetes.io/", "helm.sh/", "meta.helm.sh/", "kubedb.com/", "argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/")
+
+
+@dataclass(frozen=True)
+class Version:
+    """Which major the chart is of. said: what the input says, "" if nothing; major: a supported one."""
+
+    said: str
+    major: str
+
+    @property
+    def text(self) -> str:
+        """How the chart's major follows from what is said."""
+        if not self.said:
+            return f"the input doesn't say which major it is; PostgreSQL {self.major}, the newest, can import from all of them"
+        if self.said != self.major and float(self.said) < _OLDEST_IMPORTED:
+            return f"there is no chart of PostgreSQL {self.said}, and none can import from it; {self.major} is the oldest that there is"
+        if self.said != self.major:
+            return f"there is no chart of PostgreSQL {self.said}; {self.major} is the next that there is, and can import from it"
+        return f"the major alone: the image is postgres:{self.major}, in its newest minor"
+
+
+def version(said: object) -> Version:
+    """Return the version that a text such as `16.4-bookworm`, or an image's tag, means."""
+    text = str(said or "").partition("@")[0]
+    tag = _IMAGE_TAG.search(text)
+    found = _VERSION.search(tag[1] if tag else "" if "/" in text else text)
+    if found is None:
+        return Version("", list(PROFILES)[-1])
+    later = [major for major in PROFILES if float(major) >= float(found[1])]
+    return Version(found[1], later[0] if later else list(PROFILES)[-1])
+
+
+def major(value: Any, place: Place) -> Said:
+    """Return the chart's major, for the field from which `version` has found it."""
+    if str(value) == place.major:
+        return Said({"spec:version": place.major}, "", Outcome.TAKEN)
+    return Said({"spec:version": place.major}, version(value).text)
+
+
+def release_name(name: str) -> str:
+    """Return a name that a chart and a release can have: `name` itself if it is one."""
+    if not _name_problems(name):
+        return name
+    usable = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST_NAME].strip("-")
+    return usable if not _name_problems(usable) else f"pg-{usable}"[:_LONGEST_NAME].strip("-")
+
+
+def _name_problems(name: str) -> list[str]:
+    return error_messages.problems(of_spec()["definitions"]["name"], name)
+
+
+def metadata(operator: str) -> tuple[Rule, ...]:
+    """Return the rules for an object's metadata. operator: the domain of the labels and annotations that the operator sets itself."""
+    return (
+        filled("apiVersion"),
+        filled("kind"),
+        *(filled(f"metadata.{key}") for key in FILLED_METADATA),
+        change("metadata.name", "", _named, "the name of chart and release"),
+        change("metadata.namespace", "", lambda *_: None, "the spec's metadata.namespace; helm's --namespace decides"),
+        change("metadata.labels.*", "commonLabels.*", _foreign_key(operator), "on all objects of the release except pods and claims"),
+        change(
+            "metadata.annotations.*", "commonAnnotations.*", _foreign_key(operator), "on all objects of the release but pods and claims"
+        ),
+        filled("status"),
+    )
+
+
+def _named(value: Any, place: Place) -> Said:
+    kept = place.name == value
+    return Said({}, "the name of chart and release" if kept else f"the release is called {place.name}")
+
+
+def _foreign_key(operator: str) -> Convert:
+    def convert(value: Any, place: Place) -> Any:
+        if place.key in FILLED_ANNOTATIONS:
+            return Said({}, "", Outcome.FILLED)
+        if place.key.startswith(_OF_TOOLS) or operator in place.key.partition("/")[0]:
+            raise NoCounterpart("set by a tool or the operator, and only means something to it")
+        return value
+
+    return convert
+
+
+def choice(of: Mapping[Any, Any], otherwise: str) -> Convert:
+    """Return a conversion by a table. otherwise: why another value has no counterpart."""
+
+    def convert(value: Any, _place: Place) -> Any:
+        if value not in of:
+            raise NoCounterpart(otherwise)
+        return of[value]
+
+    return convert
+
+
+def flag(to: str, when: bool, value: Any, text: str, otherwise: str) -> Convert:
+    """Return a conversion of a switch. If it is `when`, our value at `to` is `value`; text and otherwise: the sentences for both cases."""
+    return lambda found, _place: Said({to: value}, text) if found is when else Said({}, otherwise)
+
+
+def implied(wanted: Any, text: str) -> Convert:
+    """Return a conversion for a field whose value `wanted` is what the chart always does. text: why another one isn't possible."""
+
+    def convert(value: Any, _place: Place) -> None:
+        if value != wanted:
+            raise NoCounterpart(text)
+
+    return convert
+
+
+def reference(value: Any, _place: Place) -> Any:
+    """Return the pull secret, a name or an object, as an object."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def quantity_of_megabytes(value: Any, _place: Place) -> str:
+    """Return a number of megabytes as PostgreSQL writes it."""
+    return f"{value}MB"
+
+
+def parameter(value: Any, _place: Place) -> Any:
+    """Return a setting of postgresql.conf as text or number."""
+    if isinstance(value, (dict, list)):
+        raise NoCounterpart("not one value")
+    return value

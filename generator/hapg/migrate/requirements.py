@@ -1,0 +1,56 @@
+"""What a value needs beside it. A value whose requirement is not met is taken back, and reported as one without counterpart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hapg.migrate.walk import get
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """path: of values, with all below it; holds: whether they may stay among all values; text: why not, and what to do."""
+
+    path: tuple[str, ...]
+    holds: Callable[[Values], bool]
+    text: str
+
+
+def _archives(values: Values) -> bool:
+    kind = get(values, "archiver", "type")
+    if kind == "posix":
+        return bool(get(values, "archiver", "claimName"))
+    return bool(kind and get(values, "archiver", "bucket") and get(values, "archiver", "secretName"))
+
+
+def _has_certificate(values: Values) -> bool:
+    return get(values, "tls", "mode") == "off" or bool(
+        get(values, "tls", "secretName") or get(values, "tls", "certManager", "issuerRef", "name")
+    )
+
+
+def _has_standby(values: Values) -> bool:
+    return get(values, "replication", "mode") != "synchronous" or bool(values.get("replicas", 1) > 1)
+
+
+def _few_synchronous(values: Values) -> bool:
+    return bool(get(values, "replication", "minSyncReplicas") < values.get("replicas", 1))
+
+
+def _has_storage(values: Values) -> bool:
+    return values.get("storage", {}) is not None
+
+
+REQUIREMENTS: Sequence[Requirement] = (
+    Requirement(("archiver",), _archives, "an archive needs type, bucket and a Secret with credentials (or a claim); set archiver.*"),
+    Requirement(("backup",), _archives, "backups need an archive; set archiver.*"),
+    Requirement(("tls", "mode"), _has_certificate, "TLS needs a certificate; set tls.secretName or tls.certManager.issuerRef as well"),
+    Requirement(("replication", "minSyncReplicas"), _few_synchronous, "there are too few servers; raise replicas first"),
+    Requirement(("replication", "mode"), _has_standby, "synchronous replication needs a standby; raise replicas first"),
+    Requirement(("walVolume",), _has_storage, "a WAL volume needs `storage`"),
+    Requirement(("app",), lambda values: bool(get(values, "app", "database")), "the application's owner needs app.database"),
+)

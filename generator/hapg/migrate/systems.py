@@ -1,0 +1,59 @@
+"""Finds the objects of other systems among the documents of files, and translates them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hapg.errors import InputError
+from hapg.migrate import source
+from hapg.migrate.source import Migration, Source
+from hapg.spec import error_messages, exported, foreign
+from hapg.yamlio import Document
+
+SYSTEMS = (foreign.KUBEDB,)
+
+
+def translate(documents: Sequence[Document], name: str = "") -> tuple[list[Migration], list[str]]:
+    """Return a migration for each object of another system, and a sentence for each other document.
+
+    name: of the release, for one object. Raises InputError if there is no object, for two releases of one name, or for a document that
+    is no mapping.
+    """
+    found, beside = [], []
+    for document in exported.unpacked(documents):
+        value = document.value
+        if not isinstance(value, dict):
+            raise InputError([f"{document.place}: {error_messages.shown(value)} is no object and no values; a mapping is expected"])
+        system = foreign.system(value)
+        if system is None:
+            beside.append(f"{document.place}: {_called(value)} is not translated; apply it yourself, or leave it out")
+        else:
+            found.append((document.place, value, system))
+    if not found:
+        known = ", ".join(system.words for system in SYSTEMS)
+        raise InputError([*beside, f"nothing to migrate; expected is one of: {known}"])
+    if name and len(found) > 1:
+        raise InputError([f"--name {name}: there are {len(found)} objects; give a name for one at a time"])
+    migrations = [source.migrate(source_of(system), value, place, name) for place, value, system in found]
+    return migrations, [*beside, *_twice(migrations)]
+
+
+def source_of(system: foreign.System) -> Source:
+    """Return what is known of a system."""
+    loaded: Source = importlib.import_module(f"hapg.migrate.{system.id}").SOURCE
+    return loaded
+
+
+def _called(value: Mapping[str, Any]) -> str:
+    kind, metadata = value.get("kind"), value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return " ".join(str(each) for each in (kind, name) if each) or f"a document with the keys {', '.join(sorted(value)[:5])}"
+
+
+def _twice(migrations: Sequence[Migration]) -> Iterator[str]:
+    names = [each.name for each in migrations]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        raise InputError([f"{name}: there are {names.count(name)} objects of this name; migrate them one at a time"])
+    yield from ()
