@@ -94,7 +94,7 @@ class Engine:
         if walk.is_empty(value):
             self._add(Entry(Outcome.OFF, path))
             return
-        place = Place(self._document, path, self._major, self._name)
+        place = Place(self._document, path, self._major, self._name, self._done)
         try:
             found = rule.convert(value, place) if rule.convert else value
         except NoCounterpart as error:
@@ -104,6 +104,7 @@ class Engine:
             # A value of another type than its field has; the API server would have refused it.
             self._add(Entry(Outcome.NONE, path, text="the value is not of the form that this field has"))
             return
+        values: dict[Any, Any]
         outcome, text, values = rule.outcome, rule.text, {rule.to: found} if found is not None and rule.to else {}
         if isinstance(found, Said):
             outcome, text, values = found.outcome or outcome, found.text, dict(found.values)
@@ -115,6 +116,8 @@ class Engine:
         if refused:
             outcome = Outcome.CHANGED if taken else Outcome.NONE
         self._add(Entry(outcome, path, taken, "; ".join(filter(None, (text if not refused or taken else "", refused)))))
+        for key in found.left if isinstance(found, Said) else ():
+            self._add(Entry(Outcome.NONE, (*path, key), text=_UNKNOWN))
 
     def _add(self, entry: Entry) -> None:
         self._done.add(entry.path)
@@ -147,7 +150,9 @@ class Engine:
         return ""
 
 
-def _our_path(to: str, key: str = "") -> tuple[str, ...]:
+def _our_path(to: str | tuple[str, ...], key: str = "") -> tuple[str, ...]:
+    if isinstance(to, tuple):
+        return to
     prefix = (IN_SPEC,) if to.startswith(IN_SPEC) else ()
     return (*prefix, *(key if part == "*" else part for part in walk.parts(to.removeprefix(IN_SPEC))))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -22,12 +22,15 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a conversion is. document: the whole input; path: of the value in it; major: the chart's; name: the release's."""
+    """Where a conversion is. document: the whole input; path: of the value in it; major: the chart's; name: the release's; done: the
+    paths that earlier rules have dealt with.
+    """
 
     document: Mapping[str, Any]
     path: Path
     major: str
     name: str
+    done: Collection[Path] = ()
 
     @property
     def key(self) -> str:
@@ -46,12 +49,14 @@ class Place:
 class Said:
     """What a conversion returns if its rule does not say enough.
 
-    values: ours, by path; text: a sentence for the report; outcome: None for the rule's.
+    values: ours, by path, or by keys if one of them has a dot; text: a sentence for the report; outcome: None for the rule's; left: keys of
+    the value that it does not use.
     """
 
-    values: Mapping[str, Any]
+    values: Mapping[Any, Any]
     text: str
     outcome: Outcome | None = None
+    left: Sequence[str] = ()
 
 
 class NoCounterpart(Exception):

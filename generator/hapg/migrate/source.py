@@ -16,11 +16,15 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Assumed:
-    """What a system does if nothing is said, where the chart does something else. to: our path; text: for the report."""
+    """What a system does if nothing is said, where the chart does something else.
+
+    to: our path; text: for the report; when: for which documents.
+    """
 
     to: str
     value: Any
     text: str
+    when: Callable[[Document], bool] = lambda _: True
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def migrate(source: Source, document: Document, place: str, name: str = "") -> M
     version = conversions.version(source.version(document))
     engine = Engine(document, version.major, new_name)
     made = engine.apply(source.table)
-    assumed = [each for each in source.assumed if engine.assume(each.to, each.value)]
+    assumed = [each for each in source.assumed if each.when(document) and engine.assume(each.to, each.value)]
     if engine.assume("spec:version", version.major):
         assumed.append(Assumed("spec.version", version.major, version.text))
     namespace = found.get("namespace")

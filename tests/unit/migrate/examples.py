@@ -126,3 +126,140 @@ items:
 """
 
 EXAMPLES = {"kubedb-0.8": KUBEDB_08, "kubedb-v1alpha2": KUBEDB_V1ALPHA2, "kubedb-v1": KUBEDB_V1}
+
+CLOUDNATIVE_PG = """\
+apiVersion: postgresql.cnpg.io/v1
+kind: Cluster
+metadata:
+  name: orders
+  namespace: shop
+  uid: 0b0c2f9e-0000-4000-8000-000000000000
+  resourceVersion: "4711"
+  labels: {team: orders, cnpg.io/reload: ""}
+  annotations: {example.com/owner: shop}
+spec:
+  description: Orders
+  imageName: registry.example.com/postgresql:16.4-bookworm
+  imagePullPolicy: IfNotPresent
+  imagePullSecrets: [{name: registry}]
+  instances: 3
+  minSyncReplicas: 1
+  maxSyncReplicas: 1
+  enableSuperuserAccess: true
+  superuserSecret: {name: orders-superuser}
+  inheritedMetadata: {labels: {cost: "17"}, annotations: {example.com/a: b}}
+  postgresql:
+    parameters:
+      max_connections: "200"
+      shared_buffers: 1GB
+      archive_mode: "on"
+      log_directory: /controller/log
+      shared_preload_libraries: ""
+      pg_stat_statements.max: "10000"
+      ssl_ca_file: /controller/ca.crt
+      wal_log_hints: "on"
+    shared_preload_libraries: [pg_stat_statements, timescaledb]
+    pg_hba:
+    - host reporting reporting 10.0.0.0/8 scram-sha-256
+    - local all all peer
+    pg_ident: [a b c]
+    synchronous: {method: any, number: 1, dataDurability: preferred, standbyNamesPre: [dr]}
+    enableAlterSystem: true
+  replicationSlots: {highAvailability: {enabled: true}}
+  bootstrap:
+    initdb:
+      database: orders
+      owner: orders
+      secret: {name: orders-login}
+      encoding: UTF8
+      localeCollate: C
+      dataChecksums: true
+      walSegmentSize: 32
+      postInitSQL: [CREATE DATABASE reports]
+      postInitApplicationSQL: [CREATE EXTENSION pg_trgm;]
+      postInitApplicationSQLRefs: {configMapRefs: [{name: sql, key: a.sql}]}
+  managed:
+    roles:
+    - name: reader
+      ensure: present
+      login: true
+      inRoles: [pg_read_all_data]
+      connectionLimit: 5
+      comment: reads
+      passwordSecret: {name: reader}
+    - {name: postgres, login: true}
+    - {name: writer, color: blue}
+    services: {disabledDefaultServices: [ro]}
+  storage: {size: 20Gi, storageClass: fast, resizeInUseVolumes: true}
+  walStorage: {size: 5Gi, storageClass: faster}
+  tablespaces: [{name: cold, storage: {size: 1Gi}}]
+  resources: {requests: {cpu: "1", memory: 4Gi}, limits: {memory: 4Gi}}
+  priorityClassName: high
+  affinity:
+    enablePodAntiAffinity: true
+    podAntiAffinityType: required
+    topologyKey: topology.kubernetes.io/zone
+    nodeSelector: {disk: ssd}
+    tolerations: [{key: db, operator: Exists, effect: NoSchedule}]
+    nodeAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+        nodeSelectorTerms: [{matchExpressions: [{key: kind, operator: In, values: [db]}]}]
+  topologySpreadConstraints:
+  - {maxSkew: 1, topologyKey: rack, whenUnsatisfiable: ScheduleAnyway, labelSelector: {matchLabels: {cnpg.io/cluster: orders}}}
+  ephemeralVolumesSizeLimit: {shm: 1Gi, temporaryData: 2Gi}
+  certificates: {serverTLSSecret: orders-tls, serverCASecret: orders-ca}
+  backup:
+    retentionPolicy: 2w
+    target: prefer-standby
+    barmanObjectStore:
+      destinationPath: s3://backups/cnpg/
+      endpointURL: https://minio.storage:9000
+      s3Credentials:
+        accessKeyId: {name: s3, key: AWS_ACCESS_KEY_ID}
+        secretAccessKey: {name: s3, key: AWS_SECRET_ACCESS_KEY}
+        region: {name: s3, key: REGION}
+      wal: {compression: zstd, maxParallel: 4}
+      data: {compression: bzip2, jobs: 2}
+  monitoring: {enablePodMonitor: true, customQueriesConfigMap: [{name: queries, key: q}]}
+  env: [{name: TZ, value: Europe/Berlin}, {name: PGDATA, value: /x}]
+  envFrom: [{configMapRef: {name: more}}]
+  serviceAccountTemplate: {metadata: {annotations: {example.com/role: db}}}
+  stopDelay: 1800
+  switchoverDelay: 3600
+  primaryUpdateStrategy: unsupervised
+  primaryUpdateMethod: restart
+  logLevel: info
+  enablePDB: true
+status:
+  phase: Cluster in healthy state
+  instances: 3
+"""
+
+CLOUDNATIVE_PG_SMALL = """\
+apiVersion: postgresql.cnpg.io/v1
+kind: Cluster
+metadata: {name: small}
+spec:
+  instances: 1
+  minSyncReplicas: 1
+  storage: {size: 1Gi}
+  certificates: {serverAltDNSNames: [db.example.org]}
+  backup:
+    barmanObjectStore:
+      destinationPath: https://account.blob.core.windows.net/backups/a
+      azureCredentials: {connectionString: {name: azure, key: CONNECTION}}
+---
+apiVersion: postgresql.cnpg.io/v1
+kind: Cluster
+metadata: {name: third}
+spec:
+  imageCatalogRef: {apiGroup: postgresql.cnpg.io, kind: ImageCatalog, name: images, major: 17}
+  instances: 2
+  storage: {pvcTemplate: {accessModes: [ReadWriteOncePod], storageClassName: fast, resources: {requests: {storage: 2Gi}}}}
+  bootstrap: {recovery: {source: orders}}
+  externalClusters: [{name: orders, plugin: {name: barman-cloud.cloudnative-pg.io}}]
+  affinity: {podAntiAffinityType: preferred}
+  replica: {enabled: false, source: orders}
+"""
+
+EXAMPLES |= {"cloudnative-pg": CLOUDNATIVE_PG, "cloudnative-pg-small": CLOUDNATIVE_PG_SMALL}

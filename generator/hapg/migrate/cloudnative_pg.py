@@ -1,0 +1,321 @@
+"""CloudNativePG: a Cluster of postgresql.cnpg.io/v1."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hapg.migrate import walk
+from hapg.migrate.conversions import (
+    bucket,
+    checksums,
+    choice,
+    endpoint,
+    environment,
+    foreign_key,
+    host_line,
+    implied,
+    initdb_option,
+    libraries,
+    major,
+    metadata,
+    parameter,
+    record,
+)
+from hapg.migrate.rules import NoCounterpart, Place, Rule, Said, change, none, same
+from hapg.migrate.source import Assumed, Data, Document, Source
+from hapg.spec.foreign import CLOUDNATIVE_PG
+
+_ROLE = {
+    "name": "name",
+    "ensure": "ensure",
+    "login": "login",
+    "superuser": "superuser",
+    "createdb": "createdb",
+    "createrole": "createrole",
+    "inherit": "inherit",
+    "replication": "replication",
+    "bypassrls": "bypassrls",
+    "connectionLimit": "connectionLimit",
+    "validUntil": "validUntil",
+    "inRoles": "memberOf",
+    "passwordSecret": "passwordSecret",
+}
+_COMPRESSION = {"gzip": "gz", "bzip2": "bz2", "lz4": "lz4", "zstd": "zst", "snappy": "lz4"}
+_CREATION = "it says how the cluster was created; the data moves by an import or a clone, see below"
+_TIMES = "the Lease and the agents have times of their own; set failover.*"
+
+
+def _synchronous(value: Any, _place: Place) -> Any:
+    if value == 0:
+        return Said({}, "asynchronous, as without it")
+    policy = "writes wait while fewer standbys are there; with replication.synchronousPolicy: preferred they don't"
+    return Said({"replication.mode": "synchronous", "replication.minSyncReplicas": value}, policy)
+
+
+def _script(name: str, connect: bool) -> Any:
+    """Return a conversion of a list of statements to a script of initdb. connect: it runs in the application's database."""
+
+    def convert(value: Any, place: Place) -> Said:
+        database = place.above().get("database", "app")
+        lines = [f'\\connect "{database}"'] if connect else []
+        text = "\n".join([*lines, *(f"{str(each).rstrip().rstrip(';')};" for each in value), ""])
+        return Said({("initdb", "scripts", name): text}, f"the script {name}; leave it out if the data is imported")
+
+    return convert
+
+
+def _spread(value: Any, place: Place) -> Said:
+    affinity = place.above()
+    key = affinity.get("topologyKey", "kubernetes.io/hostname")
+    if affinity.get("enablePodAntiAffinity") is False:
+        raise NoCounterpart("without an affinity the release's pods prefer different nodes; set affinity to change that")
+    if value == "preferred" and key == "kubernetes.io/hostname":
+        return Said({}, "as always: the pods prefer different nodes")
+    when = "DoNotSchedule" if value == "required" else "ScheduleAnyway"
+    constraint = {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": when}
+    return Said({"topologySpreadConstraints[]": constraint}, "by a spread of the release's pods")
+
+
+def _topology_key(value: Any, place: Place) -> None:
+    if value != "kubernetes.io/hostname" and "podAntiAffinityType" not in place.above():
+        raise NoCounterpart("set topologySpreadConstraints with this topologyKey")
+
+
+def _constraint(value: Any, _place: Place) -> dict[str, Any]:
+    return {key: each for key, each in value.items() if key != "labelSelector"}
+
+
+def _secret_of(*wanted: str) -> Any:
+    """Return a conversion of a reference to a Secret's entry, which has to have one of these keys."""
+
+    def convert(value: Any, _place: Place) -> Said:
+        if value["key"] not in wanted:
+            raise NoCounterpart(f"the Secret in archiver.secretName needs the key {wanted[0]}; create one, and set it")
+        return Said({"archiver.secretName": value["name"]}, f"with the key {value['key']}")
+
+    return convert
+
+
+def _azure(value: Any, _place: Place) -> Said:
+    match = re.fullmatch(r"https://([^.]+)\.blob\.core\.windows\.net/([^/]+)(/.*?)?/?", str(value))
+    if match is None:
+        return Said(bucket(value, _place), "WAL and backups go there, by pgBackRest, which doesn't read those of Barman")
+    path: dict[Any, Any] = {"archiver.path": match[3]} if match[3] else {}
+    return Said({"archiver.type": "azure", "archiver.bucket": match[2]} | path, "WAL and backups go there, by pgBackRest")
+
+
+def _days(value: Any, _place: Place) -> int:
+    match = re.fullmatch("([1-9][0-9]*)([dwm])", str(value))
+    if match is None:
+        raise NoCounterpart("not a number of days, weeks or months; set backup.retention.days")
+    return int(match[1]) * {"d": 1, "w": 7, "m": 30}[match[2]]
+
+
+def _both(labels: str) -> Any:
+    """Return a conversion of a label or annotation that all objects and the pods get."""
+
+    def convert(value: Any, place: Place) -> Any:
+        found = foreign_key("cnpg.io")(value, place)
+        if isinstance(found, Said):
+            return found
+        kind = labels.capitalize()
+        return Said({f"common{kind}.*": value, f"pod{kind}.*": value}, "on all objects of the release but claims")
+
+    return convert
+
+
+_STORE = "spec.backup.barmanObjectStore"
+_TABLE: tuple[Rule, ...] = (
+    *metadata("cnpg.io"),
+    none("spec.description", "a chart has its own description"),
+    change("spec.inheritedMetadata.labels.*", "", _both("labels"), ""),
+    change("spec.inheritedMetadata.annotations.*", "", _both("annotations"), ""),
+    # Image and size
+    change("spec.imageName", "", major, ""),
+    change("spec.imageCatalogRef.major", "", major, ""),
+    none("spec.imageCatalogRef", "the chart uses the stock image; set image.* for another one"),
+    same("spec.imagePullPolicy", "image.pullPolicy"),
+    same("spec.imagePullSecrets[]", "imagePullSecrets[]"),
+    same("spec.instances", "replicas"),
+    same("spec.resources", "resources"),
+    same("spec.schedulerName", "schedulerName"),
+    same("spec.priorityClassName", "priorityClassName"),
+    none("spec.postgresUID", "the stock image's user is 999; set securityContext.uid for another image"),
+    none("spec.postgresGID", "user and group have the same number; set securityContext.uid for another image"),
+    same("spec.ephemeralVolumesSizeLimit.shm", "shmSize"),
+    none("spec.ephemeralVolumesSizeLimit", "the pods' other scratch volumes have no limit"),
+    none("spec.ephemeralVolumeSource", "scratch volumes are emptyDirs; temporary files of queries are on the data volume"),
+    # Storage
+    same("spec.storage.size", "storage.resources.requests.storage"),
+    same("spec.storage.storageClass", "storage.storageClassName"),
+    same("spec.storage.pvcTemplate.resources.requests.storage", "storage.resources.requests.storage"),
+    same("spec.storage.pvcTemplate.storageClassName", "storage.storageClassName"),
+    same("spec.storage.pvcTemplate.accessModes", "storage.accessModes"),
+    none("spec.storage", "`hapg resize` grows volumes; other settings of a claim are fixed"),
+    change("spec.walStorage.size", "", lambda value, _: Said({"walVolume.enabled": True, "walVolume.size": value}, ""), ""),
+    same("spec.walStorage.storageClass", "walVolume.storageClassName"),
+    none("spec.walStorage", "set walVolume.*; other settings of a claim are fixed"),
+    none("spec.tablespaces", "a release has no tablespaces; an import puts everything into pg_default"),
+    # PostgreSQL
+    change("spec.postgresql.parameters.*", "postgresql.parameters.*", parameter, ""),
+    change("spec.postgresql.shared_preload_libraries", "", libraries, ""),
+    change("spec.postgresql.pg_hba[]", "postgresql.pgHba[]", host_line, ""),
+    none("spec.postgresql.pg_ident", "user name maps can't be set"),
+    none("spec.postgresql.ldap", "add a line with ldap to postgresql.pgHba"),
+    change("spec.postgresql.synchronous.number", "", _synchronous, ""),
+    change("spec.postgresql.synchronous.method", "", implied("any", "any of the standbys counts, in no order"), "as always"),
+    change(
+        "spec.postgresql.synchronous.dataDurability",
+        "replication.synchronousPolicy",
+        choice({"required": "strict", "preferred": "preferred"}, "set replication.synchronousPolicy"),
+        "by the chart's word",
+    ),
+    none("spec.postgresql.synchronous", "all standbys of the release are candidates, and no others"),
+    none("spec.postgresql.syncReplicaElectionConstraint", "all standbys are candidates; spread the pods by topologySpreadConstraints"),
+    none("spec.postgresql.promotionTimeout", "a promotion that makes progress is waited for; set failover.recoveryStallSeconds"),
+    none("spec.postgresql.enableAlterSystem", "ALTER SYSTEM is neither needed nor prevented; set postgresql.parameters"),
+    none("spec.postgresql.extensions", "extensions come with the image; set image.* to one that has them"),
+    change("spec.minSyncReplicas", "", _synchronous, ""),
+    none("spec.maxSyncReplicas", "there is one number: replication.minSyncReplicas"),
+    none("spec.replicationSlots", "each replica always has a slot; slots for logical replication do not fail over"),
+    # Roles and databases
+    same("spec.bootstrap.initdb.database", "app.database"),
+    same("spec.bootstrap.initdb.owner", "app.owner"),
+    same("spec.bootstrap.initdb.secret.name", "app.secretName"),
+    *(
+        change(f"spec.bootstrap.initdb.{key}", "initdb.args[]", initdb_option(option), "an option of initdb")
+        for key, option in (
+            ("encoding", "encoding"),
+            ("locale", "locale"),
+            ("localeCollate", "lc-collate"),
+            ("localeCType", "lc-ctype"),
+            ("localeProvider", "locale-provider"),
+            ("icuLocale", "icu-locale"),
+            ("icuRules", "icu-rules"),
+            ("builtinLocale", "builtin-locale"),
+            ("walSegmentSize", "wal-segsize"),
+        )
+    ),
+    change("spec.bootstrap.initdb.dataChecksums", "", checksums, "as always"),
+    same("spec.bootstrap.initdb.options[]", "initdb.args[]"),
+    change("spec.bootstrap.initdb.postInitSQL", "", _script("10-post-init.sql", False), ""),
+    change("spec.bootstrap.initdb.postInitApplicationSQL", "", _script("20-post-init-application.sql", True), ""),
+    none("spec.bootstrap.initdb.import", _CREATION),
+    none("spec.bootstrap.initdb", "put statements into a ConfigMap with *.sql, and set initdb.scriptsConfigMap"),
+    none("spec.bootstrap", _CREATION),
+    none("spec.managed.roles[].comment", "a role has no comment here"),
+    none("spec.managed.roles[].disablePassword", "a role without passwordSecret keeps the password that it has"),
+    change("spec.managed.roles[]", "", record("roles[]", _ROLE, "with the chart's names of its attributes"), ""),
+    none("spec.managed.services", "set service.*, or add Services with extraObjects"),
+    none(
+        "spec.superuserSecret",
+        "the chart needs the password under the key POSTGRES_PASSWORD; set databaseSecret.secretName to such a Secret",
+    ),
+    change("spec.enableSuperuserAccess", "", lambda *_: None, "`postgres` always has a password, in the Secret NAME-auth"),
+    # TLS
+    change(
+        "spec.certificates.serverTLSSecret",
+        "",
+        lambda value, _: Said({"tls.secretName": value, "tls.mode": "allow"}, "it has to hold ca.crt too, which serverCASecret has"),
+        "",
+    ),
+    none("spec.certificates", "there is one certificate, with its CA; set tls.secretName or tls.certManager"),
+    # Where the pods run
+    same("spec.affinity.nodeSelector", "nodeSelector"),
+    same("spec.affinity.tolerations", "tolerations"),
+    same("spec.affinity.nodeAffinity", "affinity.nodeAffinity"),
+    same("spec.affinity.additionalPodAffinity", "affinity.podAffinity"),
+    same("spec.affinity.additionalPodAntiAffinity", "affinity.podAntiAffinity"),
+    change("spec.affinity.podAntiAffinityType", "", _spread, ""),
+    change("spec.affinity.topologyKey", "", _topology_key, "with podAntiAffinityType"),
+    change(
+        "spec.affinity.enablePodAntiAffinity", "", implied(True, "the pods prefer different nodes; set affinity to change it"), "as always"
+    ),
+    change("spec.topologySpreadConstraints[]", "topologySpreadConstraints[]", _constraint, "for the release's own pods"),
+    same("spec.enablePDB", "podDisruptionBudget.enabled"),
+    none("spec.nodeMaintenanceWindow", "a drain switches over and moves the pod; volumes are kept"),
+    # Archive and backups
+    change(f"{_STORE}.destinationPath", "", _azure, ""),
+    change(f"{_STORE}.endpointURL", "", endpoint, ""),
+    none(f"{_STORE}.endpointCA", "put the authority's certificate into the Secret of the archive, under CA_CERT_DATA"),
+    change(f"{_STORE}.s3Credentials.accessKeyId", "", _secret_of("AWS_ACCESS_KEY_ID"), ""),
+    change(f"{_STORE}.s3Credentials.secretAccessKey", "", _secret_of("AWS_SECRET_ACCESS_KEY"), ""),
+    none(f"{_STORE}.s3Credentials", "credentials come from a Secret; set archiver.region for the region"),
+    change(f"{_STORE}.azureCredentials.storageAccount", "", _secret_of("AZURE_ACCOUNT_NAME"), ""),
+    change(f"{_STORE}.azureCredentials.storageKey", "", _secret_of("AZURE_ACCOUNT_KEY"), ""),
+    none(f"{_STORE}.azureCredentials", "the Secret needs AZURE_ACCOUNT_NAME and AZURE_ACCOUNT_KEY"),
+    change(f"{_STORE}.googleCredentials.applicationCredentials", "", _secret_of("GOOGLE_SERVICE_ACCOUNT_JSON_KEY"), ""),
+    none(f"{_STORE}.googleCredentials", "the Secret needs GOOGLE_SERVICE_ACCOUNT_JSON_KEY"),
+    change(
+        f"{_STORE}.wal.compression", "archiver.compression", choice(_COMPRESSION, "pgBackRest has gz, bz2, lz4 and zst"), "for backups too"
+    ),
+    none(_STORE, "pgBackRest has its own settings; set backup.processMax, archiver.cipherSecretName"),
+    change("spec.backup.retentionPolicy", "backup.retention.days", _days, "in days"),
+    none("spec.backup.volumeSnapshot", "backups go to an archive; set archiver.*"),
+    none("spec.backup.target", "the primary's container takes the backups, with backup.processMax and its resources as limits"),
+    none("spec.plugins", "a plugin's archive can't be read; set archiver.* and backup.*"),
+    # The rest
+    change(
+        "spec.monitoring.enablePodMonitor",
+        "",
+        lambda value, _: Said({"monitor.agent": "prometheus.io/coreos-operator"} if value else {}, "a ServiceMonitor"),
+        "",
+    ),
+    none("spec.monitoring", "the failover containers' metrics are fixed; run an exporter in extraContainers for queries of your own"),
+    change("spec.env[]", "extraEnv[]", environment, ""),
+    same("spec.envFrom[]", "extraEnvFrom[]"),
+    none("spec.projectedVolumeTemplate", "set extraVolumes and extraVolumeMounts"),
+    same("spec.serviceAccountTemplate.metadata.annotations", "serviceAccount.annotations"),
+    none("spec.serviceAccountTemplate", "set commonLabels, or serviceAccount.name to an account of your own"),
+    same("spec.stopDelay", "terminationGracePeriodSeconds"),
+    *(
+        none(f"spec.{key}", _TIMES)
+        for key in ("startDelay", "smartShutdownTimeout", "switchoverDelay", "failoverDelay", "livenessProbeTimeout", "probes")
+    ),
+    change(
+        "spec.primaryUpdateStrategy", "", implied("unsupervised", "helm upgrade replaces all pods; to wait, upgrade later"), "as always"
+    ),
+    change("spec.primaryUpdateMethod", "", implied("switchover", "the primary's pod is always replaced by a switchover"), "as always"),
+    none("spec.seccompProfile", "the pods have the profile RuntimeDefault"),
+    none("spec.logLevel", "the logs have one level"),
+    none("spec.replica", "a release follows no other cluster; " + _CREATION),
+    none("spec.externalClusters", _CREATION),
+)
+
+
+def _version(document: Document) -> object:
+    return walk.get(document, "spec", "imageName") or walk.get(document, "spec", "imageCatalogRef", "major")
+
+
+def _data(document: Document, name: str) -> Data:
+    superuser = walk.get(document, "spec", "enableSuperuserAccess") is True
+    database = walk.get(document, "spec", "bootstrap", "initdb", "database") or "app"
+    return Data(
+        host=f"{name}-rw",
+        secret=f"{name}-superuser" if superuser else f"{name}-app",
+        login="`postgres`, who can read everything" if superuser else "the owner of the database, who can read what is his own",
+        logical="The source has `wal_level = logical`; the role needs REPLICATION there.",
+        clone="The superuser needs `enableSuperuserAccess: true`.",
+        volume="CloudNativePG's claims are those of single pods, without the marks by which a release knows its volumes.",
+        collides=f"the Secret `{name}-app` would be that of both.",
+        ssl_mode="require",
+        databases=(str(database),),
+    )
+
+
+SOURCE = Source(
+    CLOUDNATIVE_PG,
+    _TABLE,
+    _version,
+    _data,
+    (
+        Assumed("standbyMode", "hot", "CloudNativePG's standbys answer queries, so these do too"),
+        Assumed(
+            "app.database",
+            "app",
+            "without bootstrap there is a database `app` of a role `app`",
+            lambda found: not walk.get(found, "spec", "bootstrap"),
+        ),
+    ),
+)
