@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from hapg.chart import values
+from hapg.migrate import own_names
 from hapg.spec import error_messages
 from hapg.spec.parameter_contexts import PRESET, contexts
 from hapg.spec.schema import Schema, of_spec, strict
@@ -34,13 +35,14 @@ class Checks:
         """Return why our schema refuses the value at our path, "" if it does not. A last `[]` is an item of the list."""
         whole = self._spec if in_spec else self._values
         node, keys = self._node(whole, path)
+        value_given = value
         for key in reversed(keys):
             value = [value] if key == "[]" else {key: value}
         base = ".".join(path[: len(path) - len(keys)])
         schema = {"type": "object", "properties": {base: node}, "definitions": whole["definitions"]} if base else whole
         found = error_messages.problems(schema, {base: value} if base else value)
         unknown = "" if in_spec or tuple(path[:2]) != _PARAMETERS or len(path) != 3 else self._unknown_parameter(path[2])
-        return unknown or "; ".join(found)
+        return unknown or "; ".join(found) or ("" if in_spec else own_names.problem(path, value_given))
 
     def _node(self, whole: Schema, path: Sequence[str]) -> tuple[Schema, list[str]]:
         """Return the schema of the longest part of the path that has one, and the keys below it."""

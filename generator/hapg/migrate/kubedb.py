@@ -178,10 +178,10 @@ _TABLE: tuple[Rule, ...] = (
     # Metrics
     change("spec.monitor.agent", "monitor.agent", choice(_AGENTS, "only Prometheus and its operator"), "by the name that 0.8 has"),
     same("spec.monitor.prometheus.namespace", "monitor.prometheus.namespace"),
-    same("spec.monitor.prometheus.labels", "monitor.prometheus.labels"),
+    same("spec.monitor.prometheus.labels.*", "monitor.prometheus.labels.*"),
     same("spec.monitor.prometheus.interval", "monitor.prometheus.interval"),
     same("spec.monitor.prometheus.port", "monitor.prometheus.port"),
-    same("spec.monitor.prometheus.serviceMonitor.labels", "monitor.prometheus.labels"),
+    same("spec.monitor.prometheus.serviceMonitor.labels.*", "monitor.prometheus.labels.*"),
     same("spec.monitor.prometheus.serviceMonitor.interval", "monitor.prometheus.interval"),
     none("spec.monitor", "the failover containers serve the metrics, without an exporter of their own"),
     # Behaviour

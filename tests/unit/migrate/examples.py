@@ -263,3 +263,87 @@ spec:
 """
 
 EXAMPLES |= {"cloudnative-pg": CLOUDNATIVE_PG, "cloudnative-pg-small": CLOUDNATIVE_PG_SMALL}
+
+ZALANDO = """\
+apiVersion: acid.zalan.do/v1
+kind: postgresql
+metadata: {name: acid-shop, namespace: shop, labels: {team: acid}}
+spec:
+  teamId: acid
+  dockerImage: registry.example.com/spilo-16:3.2-p3
+  numberOfInstances: 2
+  volume: {size: 10Gi, storageClass: fast, iops: 3000}
+  additionalVolumes:
+  - {name: data, mountPath: /scratch, targetContainers: [all], volumeSource: {emptyDir: {}}}
+  - {name: logs, mountPath: /logs, targetContainers: [telegraf], volumeSource: {emptyDir: {}}}
+  users:
+    shop_owner: [superuser, createdb, NOLOGIN]
+    foo_user: []
+    bar: null
+    other.bar: []
+    postgres: [superuser]
+  usersWithSecretRotation: [foo_user]
+  databases: {shop: shop_owner}
+  preparedDatabases:
+    stock:
+      defaultUsers: true
+      extensions: {pg_partman: public, pgcrypto: public}
+      schemas: {data: {}, history: {defaultRoles: true}}
+    plain: {}
+  enableMasterLoadBalancer: true
+  enableReplicaLoadBalancer: false
+  enableConnectionPooler: true
+  connectionPooler: {numberOfInstances: 2, mode: transaction}
+  allowedSourceRanges: [10.0.0.0/8]
+  serviceAnnotations: {example.com/a: b}
+  masterServiceAnnotations: {example.com/dns: shop}
+  enableShmVolume: true
+  postgresql:
+    version: "16"
+    parameters: {shared_buffers: 32MB, max_connections: "100", log_statement: all, archive_command: /bin/true}
+  patroni:
+    initdb: {encoding: UTF8, locale: en_US.UTF-8, data-checksums: "true", auth-host: md5}
+    pg_hba:
+    - local all all trust
+    - hostssl all all 0.0.0.0/0 scram-sha-256
+    ttl: 30
+    loop_wait: 10
+    retry_timeout: 10
+    synchronous_mode: true
+    synchronous_mode_strict: false
+    synchronous_node_count: 1
+    maximum_lag_on_failover: 33554432
+    failsafe_mode: false
+    slots: {permanent_physical_1: {type: physical}}
+  resources: {requests: {cpu: 10m, memory: 100Mi}, limits: {cpu: 500m, memory: 500Mi}}
+  sidecars: [{name: telegraf, image: "telegraf:1.30", env: [{name: A, value: b}]}]
+  initContainers: [{name: date, image: busybox, command: [/bin/date]}]
+  podPriorityClassName: high
+  tolerations: [{key: postgres, operator: Exists, effect: NoSchedule}]
+  nodeAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms: [{matchExpressions: [{key: env, operator: In, values: [prod]}]}]
+  podAnnotations: {example.com/scrape: "true"}
+  enableLogicalBackup: true
+  logicalBackupSchedule: 30 00 * * *
+  maintenanceWindows: ["01:00-06:00"]
+  spiloFSGroup: 103
+  tls: {secretName: shop-tls, caFile: ca.crt}
+  env: [{name: TZ, value: UTC}]
+  standby: {s3_wal_path: "s3://wal"}
+status: {PostgresClusterStatus: Running}
+"""
+
+ZALANDO_OLD = """\
+apiVersion: acid.zalan.do/v1
+kind: postgresql
+metadata: {name: acid-minimal}
+spec:
+  teamId: acid
+  numberOfInstances: 0
+  volume: {size: 1Gi}
+  postgresql: {version: "11"}
+  clone: {cluster: acid-shop, timestamp: "2026-01-01T00:00:00+00:00"}
+"""
+
+EXAMPLES |= {"zalando": ZALANDO, "zalando-old": ZALANDO_OLD}

@@ -1,0 +1,45 @@
+"""What the chart's templates refuse is refused by a migration first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hapg.migrate import own_names
+from hapg.migrate.checks import of_major
+
+TEMPLATE = Path(__file__).parents[3] / "generator" / "hapg" / "chart" / "template" / "templates" / "_requirements.tpl"
+
+
+def test_the_names_are_those_of_the_templates() -> None:
+    text = TEMPLATE.read_text()
+    assert [name for name in (*own_names.VOLUMES, *own_names.CONTAINERS, *own_names.PATHS) if f'"{name}"' not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (("extraVolumes", "[]"), {"name": "data", "emptyDir": {}}, "extraVolumes: data is reserved"),
+        (("extraContainers", "[]"), {"name": "postgres"}, "extraContainers: postgres is reserved"),
+        (("initContainers", "[]"), {"name": "prepare"}, "initContainers: prepare is reserved"),
+        (("extraEnv", "[]"), {"name": "POD_NAME", "value": "x"}, "extraEnv: POD_NAME is reserved"),
+        (("roles", "[]"), {"name": "pg_x"}, "roles: pg_x is reserved"),
+        (("databases", "[]"), {"name": "postgres"}, "databases: postgres is reserved"),
+        (("extraVolumeMounts", "[]"), {"name": "x", "mountPath": "/var/lib/postgresql"}, "extraVolumeMounts: /var/lib/postgresql overlaps"),
+        (("commonLabels", "app.kubernetes.io/name"), "x", "commonLabels: app.kubernetes.io/name is the chart's own"),
+        (("podLabels", "kubedb.com/role"), "x", "podLabels: kubedb.com/role is the chart's own"),
+        (("monitor", "prometheus", "labels", "ha-postgres/x"), "x", "monitor.prometheus.labels: ha-postgres/x is the chart's own"),
+        (("podAnnotations", "checksum/postgresql.conf"), "x", "podAnnotations: checksum/postgresql.conf is the chart's own"),
+        (("initdb", "scripts", "run.sh"), "x", "initdb.scripts: run.sh is not run"),
+    ],
+)
+def test_names_of_the_chart(path: tuple[str, ...], value: Any, sentence: str) -> None:
+    assert of_major("15").problem(False, path, value).startswith(sentence)
+
+
+def test_other_names() -> None:
+    assert of_major("15").problem(False, ("extraVolumes", "[]"), {"name": "scratch", "emptyDir": {}}) == ""
+    assert of_major("15").problem(False, ("extraVolumeMounts", "[]"), {"name": "scratch", "mountPath": "/var/lib/x"}) == ""
+    assert of_major("15").problem(False, ("roles", "[]"), {"name": "app"}) == ""
