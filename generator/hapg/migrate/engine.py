@@ -104,18 +104,23 @@ class Engine:
             # A value of another type than its field has; the API server would have refused it.
             self._add(Entry(Outcome.NONE, path, text="the value is not of the form that this field has"))
             return
-        values: dict[Any, Any]
-        outcome, text, values = rule.outcome, rule.text, {rule.to: found} if found is not None and rule.to else {}
+        outcome, text = rule.outcome, rule.text
+        pairs: list[tuple[Any, Any]] = [(rule.to, found)] if found is not None and rule.to else []
         if isinstance(found, Said):
-            outcome, text, values = found.outcome or outcome, found.text, dict(found.values)
+            outcome, text = found.outcome or outcome, found.text
+            pairs = list(found.values.items() if isinstance(found.values, Mapping) else found.values)
+            if [ours for _, ours in pairs] == [value] and not text and found.outcome is None:
+                outcome = Outcome.TAKEN
         elif rule.convert and found == value:
             outcome, text = Outcome.TAKEN, ""
-        problems = {to: self._set(_our_path(to, place.key), ours) for to, ours in values.items()}
-        taken = tuple(_shown(_our_path(to, place.key)) for to, problem in problems.items() if not problem)
-        refused = "; ".join(filter(None, problems.values()))
+        paths = [_our_path(to, place.key) for to, _ in pairs]
+        problems = [self._set(path, ours) for path, (_, ours) in zip(paths, pairs, strict=True)]
+        taken = [_shown(path) for path, problem in zip(paths, problems, strict=True) if not problem]
+        refused = "; ".join(filter(None, problems))
         if refused:
             outcome = Outcome.CHANGED if taken else Outcome.NONE
-        self._add(Entry(outcome, path, taken, "; ".join(filter(None, (text if not refused or taken else "", refused)))))
+        said = "; ".join(filter(None, (text if not refused or taken else "", refused)))
+        self._add(Entry(outcome, path, tuple(dict.fromkeys(taken)), said))
         for key in found.left if isinstance(found, Said) else ():
             self._add(Entry(Outcome.NONE, (*path, key), text=_UNKNOWN))
 

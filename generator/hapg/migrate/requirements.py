@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hapg.migrate.walk import get
+from hapg.spec.restrictions import SYNCHRONOUS_COMMIT
 
 Values = Mapping[str, Any]
+_COMMIT = f"{SYNCHRONOUS_COMMIT.words} is allowed: {SYNCHRONOUS_COMMIT.why}"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,12 @@ def _few_synchronous(values: Values) -> bool:
     return bool(get(values, "replication", "minSyncReplicas") < values.get("replicas", 1))
 
 
+def _commits_durably(values: Values) -> bool:
+    if get(values, "replication", "mode") != "synchronous":
+        return True
+    return bool(re.fullmatch(SYNCHRONOUS_COMMIT.pattern, str(get(values, "postgresql", "parameters", "synchronous_commit")).lower()))
+
+
 def _has_storage(values: Values) -> bool:
     return values.get("storage", {}) is not None
 
@@ -51,6 +60,7 @@ REQUIREMENTS: Sequence[Requirement] = (
     Requirement(("tls", "mode"), _has_certificate, "TLS needs a certificate; set tls.secretName or tls.certManager.issuerRef as well"),
     Requirement(("replication", "minSyncReplicas"), _few_synchronous, "there are too few servers; raise replicas first"),
     Requirement(("replication", "mode"), _has_standby, "synchronous replication needs a standby; raise replicas first"),
+    Requirement(("postgresql", "parameters", "synchronous_commit"), _commits_durably, f"with synchronous replication only {_COMMIT}"),
     Requirement(("walVolume",), _has_storage, "a WAL volume needs `storage`"),
     Requirement(("app",), lambda values: bool(get(values, "app", "database")), "the application's owner needs app.database"),
 )

@@ -347,3 +347,101 @@ spec:
 """
 
 EXAMPLES |= {"zalando": ZALANDO, "zalando-old": ZALANDO_OLD}
+
+CRUNCHY = """\
+apiVersion: postgres-operator.crunchydata.com/v1beta1
+kind: PostgresCluster
+metadata: {name: hippo, namespace: shop}
+spec:
+  metadata: {labels: {team: hippo}, annotations: {example.com/a: b}}
+  postgresVersion: 16
+  image: registry.example.com/crunchy-postgres:ubi9-16.4
+  imagePullSecrets: [{name: registry}]
+  openshift: false
+  instances:
+  - name: main
+    replicas: 2
+    minAvailable: 1
+    resources: {requests: {cpu: "1", memory: 2Gi}}
+    dataVolumeClaimSpec:
+      accessModes: [ReadWriteOnce]
+      storageClassName: fast
+      resources: {requests: {storage: 10Gi}, limits: {storage: 10Gi}}
+    walVolumeClaimSpec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 2Gi}}}
+    affinity:
+      podAntiAffinity:
+        preferredDuringSchedulingIgnoredDuringExecution:
+        - weight: 1
+          podAffinityTerm: {topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: hippo}}}
+    tolerations: [{key: db, operator: Exists}]
+    priorityClassName: high
+    metadata: {labels: {set: main}}
+    containers: [{name: exporter, image: "exporter:1"}]
+    sidecars: {replicaCertCopy: {resources: {requests: {cpu: 10m}}}}
+  - name: spare
+    replicas: 1
+    dataVolumeClaimSpec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}
+  users:
+  - {name: hippo, databases: [hippo, zoo], options: CREATEDB NOREPLICATION}
+  - {name: rhino, databases: [zoo], options: VALID UNTIL 2030, password: {type: AlphaNumeric}}
+  - {name: postgres}
+  databaseInitSQL: {name: init-sql, key: init.sql}
+  customTLSSecret: {name: hippo-tls, items: [{key: tls.crt, path: tls.crt}]}
+  customReplicationTLSSecret: {name: hippo-replication}
+  patroni:
+    leaderLeaseDurationSeconds: 30
+    switchover: {enabled: true}
+    dynamicConfiguration:
+      ttl: 30
+      synchronous_mode: true
+      synchronous_mode_strict: true
+      maximum_lag_on_failover: 2097152
+      postgresql:
+        parameters: {max_connections: 200, shared_buffers: 512MB, synchronous_commit: local}
+        pg_hba: [hostssl all all 10.0.0.0/8 scram-sha-256]
+        use_slots: true
+  port: 5432
+  service: {type: LoadBalancer, metadata: {annotations: {example.com/dns: hippo}, labels: {a: b}}}
+  replicaService: {type: ClusterIP, metadata: {annotations: {example.com/dns: hippo-ro}}}
+  backups:
+    pgbackrest:
+      image: registry.example.com/crunchy-pgbackrest:1
+      configuration: [{secret: {name: pgo-s3}}]
+      global:
+        repo1-path: /pgbackrest/hippo/repo1
+        repo1-retention-full: "14"
+        repo1-retention-full-type: time
+        repo1-s3-uri-style: path
+        log-level-console: info
+        process-max: "2"
+      repos:
+      - name: repo1
+        schedules: {full: 0 1 * * 0, differential: 0 1 * * 1-6}
+        s3: {bucket: backups, endpoint: minio.storage, region: eu-west-1}
+      - name: repo2
+        volume: {volumeClaimSpec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}}
+      manual: {repoName: repo1, options: [--type=full]}
+  proxy: {pgBouncer: {replicas: 2}}
+  monitoring: {pgmonitor: {exporter: {image: "exporter:2"}}}
+  shutdown: false
+  dataSource: {postgresCluster: {clusterName: old, repoName: repo1}}
+status:
+  patroni: {systemIdentifier: "1"}
+"""
+
+CRUNCHY_SMALL = """\
+apiVersion: postgres-operator.crunchydata.com/v1beta1
+kind: PostgresCluster
+metadata: {name: small}
+spec:
+  postgresVersion: 13
+  instances:
+  - dataVolumeClaimSpec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+  patroni: {dynamicConfiguration: {synchronous_mode: true}}
+  backups:
+    pgbackrest:
+      repos: [{name: repo1, volume: {volumeClaimSpec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}}]
+  standby: {enabled: true, repoName: repo1}
+"""
+
+EXAMPLES |= {"crunchy": CRUNCHY, "crunchy-small": CRUNCHY_SMALL}

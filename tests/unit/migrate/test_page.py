@@ -29,7 +29,8 @@ def inputs(text: str) -> dict[str, str]:
 
 def commands(text: str) -> str:
     """The commands of a section. What would be installed is rendered, with the same values."""
-    blocks = "\n".join(re.findall(r"^```console\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL))
+    found = re.findall(r"^```console\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    blocks = "\n".join(block for block in found if not block.startswith("kubectl "))
     return re.sub(r"^helm upgrade --install (.*)$", r"helm template \1 > rendered.yaml", blocks, flags=re.MULTILINE)
 
 
