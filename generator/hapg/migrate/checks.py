@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from hapg.chart import values
 from hapg.migrate import own_names
-from hapg.spec import error_messages
-from hapg.spec.parameter_contexts import PRESET, contexts
+from hapg.spec import error_messages, parameter_values, quantity
 from hapg.spec.schema import Schema, of_spec, strict
 
 IN_SPEC = "spec:"
 _PARAMETERS = ("postgresql", "parameters")
+_SIZES = ("storage.resources.requests.storage", "walVolume.size", "shmSize", "backup.verify.scratch.size", "import.scratch.size")
 
 
 @cache
@@ -41,8 +41,21 @@ class Checks:
         base = ".".join(path[: len(path) - len(keys)])
         schema = {"type": "object", "properties": {base: node}, "definitions": whole["definitions"]} if base else whole
         found = error_messages.problems(schema, {base: value} if base else value)
-        unknown = "" if in_spec or tuple(path[:2]) != _PARAMETERS or len(path) != 3 else self._unknown_parameter(path[2])
-        return unknown or "; ".join(found) or ("" if in_spec else own_names.problem(path, value_given))
+        if found or in_spec:
+            return "; ".join(found)
+        return "; ".join(self._further(tuple(path), value_given)) or own_names.problem(path, value_given)
+
+    def _further(self, path: tuple[str, ...], value: Any) -> Iterator[str]:
+        """Yield what the chart refuses of a value that is valid for the schema."""
+        dotted = ".".join(path)
+        if path[:2] == _PARAMETERS and len(path) == 3:
+            yield from parameter_values.problems(self._major, {path[2]: value})
+        elif dotted in _SIZES and value:
+            yield from quantity.size_problems(dotted, value)
+        elif path[-1].lower().endswith("resources") and isinstance(value, dict):
+            yield from quantity.resources_problems(dotted, value)
+        elif path in (("extraContainers", "[]"), ("initContainers", "[]")):
+            yield from quantity.resources_problems(f"{path[0]}.resources", value.get("resources") or {})
 
     def _node(self, whole: Schema, path: Sequence[str]) -> tuple[Schema, list[str]]:
         """Return the schema of the longest part of the path that has one, and the keys below it."""
@@ -52,9 +65,3 @@ class Checks:
             if "$ref" in node:
                 node = whole["definitions"][node["$ref"].rsplit("/", 1)[1]]
         return node, keys
-
-    def _unknown_parameter(self, name: str) -> str:
-        context = contexts(self._major).get(name)
-        if context == PRESET:
-            return f"{name} is read-only"
-        return "" if context or "." in name else f"PostgreSQL {self._major} has no parameter {name}"

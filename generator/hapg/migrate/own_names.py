@@ -10,7 +10,8 @@ from hapg.migrate.walk import get
 from hapg.spec.restrictions import RESERVED_NAMES
 
 VOLUMES = (
-    *("data", "wal", "run", "config", "supervisor", "initdb", "shm", "tmp", "token", "tls", "former-major", "source", "roles", "import-ca"),
+    *("data", "wal", "run", "config", "secret", "supervisor", "initdb", "shm", "tmp", "token", "tls"),
+    *("former-major", "source", "roles", "import-ca"),
     *("backup-key", "repository", "repository-credentials", "source-repository", "source-repository-credentials"),
 )
 CONTAINERS = ("postgres", "failover", "prepare", "backup", "former-major")

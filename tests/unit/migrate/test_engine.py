@@ -53,7 +53,21 @@ def test_what_our_schema_refuses_has_no_counterpart() -> None:
     assert made.values == {}
     assert said(made)["a"] == (Outcome.NONE, "replicas: 30 is not allowed; an integer from 1 to 9")
     assert "left out, because a replica is promoted for the WAL on its disk" in said(made)["b.fsync"][1]
-    assert said(made)["b.wrok_mem"] == (Outcome.NONE, "PostgreSQL 15 has no parameter wrok_mem")
+    assert said(made)["b.wrok_mem"] == (
+        Outcome.NONE,
+        "postgresql.parameters.wrok_mem: unknown parameter of PostgreSQL 15; did you mean work_mem?",
+    )
+
+
+def test_what_only_the_templates_refuse_has_no_counterpart_either() -> None:
+    document = {"a": 7, "b": {"work_mem": "4gb"}, "c": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}}
+    made = apply(
+        document, same("a", "storage.resources.requests.storage"), same("b.*", "postgresql.parameters.*"), same("c", "clientResources")
+    )
+    assert made.values == {}
+    assert said(made)["a"] == (Outcome.NONE, "storage.resources.requests.storage: 7 is less than 1Mi; add its unit, such as Gi")
+    assert 'work_mem: "4gb" is not allowed; a whole number from 64' in said(made)["b.work_mem"][1]
+    assert said(made)["c"] == (Outcome.NONE, "clientResources.requests.cpu: 2 is more than the limit, 1")
 
 
 def test_two_fields_for_one_value() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,16 @@ import pytest
 from hapg.migrate import own_names
 from hapg.migrate.checks import of_major
 
-TEMPLATE = Path(__file__).parents[3] / "generator" / "hapg" / "chart" / "template" / "templates" / "_requirements.tpl"
+TEMPLATES = Path(__file__).parents[3] / "generator" / "hapg" / "chart" / "template" / "templates"
 
 
 def test_the_names_are_those_of_the_templates() -> None:
-    text = TEMPLATE.read_text()
-    assert [name for name in (*own_names.VOLUMES, *own_names.CONTAINERS, *own_names.PATHS) if f'"{name}"' not in text] == []
+    text = (TEMPLATES / "_pods.tpl").read_text()
+    volumes, rest = text.split("{{- $volumes | toJson -}}", 1)
+    assert set(re.findall('"([-a-z]+)"', volumes)) == set(own_names.VOLUMES)
+    assert [name for name in own_names.CONTAINERS if f'"{name}"' not in rest] == []
+    mounts = "".join(path.read_text() for path in TEMPLATES.glob("*.tpl"))
+    assert [path for path in own_names.PATHS if f'"{path}"' not in mounts] == []
 
 
 @pytest.mark.parametrize(
