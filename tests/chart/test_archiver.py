@@ -426,9 +426,13 @@ def test_the_metrics_of_the_archive_are_documented() -> None:
         (merged(S3, {"archiver": {"claimName": "c"}}), "archiver.claimName: only type posix has a claim, and type is s3"),
         (
             {"archiver": {"bucket": "b"}},
-            "archiver.bucket: has no effect without archiver.type; set it to s3, gcs, azure or posix",
+            "archiver.type: missing for archiver.bucket; s3, gcs, azure or posix",
         ),
-        (SCHEDULES, "backup.schedules.full: a backup needs the WAL beside it; set archiver.type"),
+        (
+            merged(SCHEDULES, {"archiver": {"bucket": "b", "secretName": "s"}}),
+            "archiver.type: missing for archiver.bucket, archiver.secretName, backup.schedules.differential, backup.schedules.full, "
+            "backup.schedules.incremental; s3, gcs, azure or posix\n\n",
+        ),
         *(
             (
                 merged(S3, {"postgresql": {"parameters": {name: "x"}}}),
@@ -447,7 +451,7 @@ def test_the_metrics_of_the_archive_are_documented() -> None:
         ),
         (
             merged(S3, RESTORE, {"restore": {"source": {"path": "/x"}}}),
-            "restore.source.path: has no effect without restore.source.type",
+            "restore.source.type: missing for restore.source.path; s3, gcs, azure or posix",
         ),
         *(
             (

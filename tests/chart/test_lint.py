@@ -36,7 +36,7 @@ def lint(folder: Path, capsys: pytest.CaptureFixture[str], *documents: object, o
         ({"postgresql": {"parameters": {"worke_mem": "1MB"}}}, ["unknown parameter of PostgreSQL 15; did you mean work_mem?"]),
         ({"postgresql": {"parameters": {"work_mem": "4gb"}}}, ['work_mem: "4gb" is not allowed; a whole number from 64 to']),
         ({"postgresql": {"parameters": {"fsync": False}}}, ["fsync: false is not allowed; left out, because a replica is promoted"]),
-        ({"service": {"nodePort": 30000}}, ["service.nodePort: 30000 is not possible with type ClusterIP"]),
+        ({"service": {"nodePort": 30000}}, ["service.type: ClusterIP has no nodePort; set it to NodePort or LoadBalancer"]),
         ({"fullnameOverride": "a b"}, ['the name "a b" is not allowed']),
         (
             {"failover": {"ttlSeconds": 3}, "walVolume": {"size": 5}},

@@ -47,6 +47,19 @@ def test_a_parameter_is_refused_in_one_line() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"archiver": {"type": "s3", "bucket": "b", "secretName": "s"}}, "archive_mode"),
+        ({"tls": {"mode": "allow", "secretName": "s"}}, "ssl"),
+    ],
+)
+def test_one_that_another_value_sets_is_refused_in_one_line_too(given: dict[str, object], name: str) -> None:
+    said = helm.refusal(*helm.values(given | {f"postgresql.parameters.{name}": "maybe"}))
+    [line] = [line for line in said.splitlines() if line.startswith("postgresql.")]
+    assert line.startswith(f"postgresql.parameters.{name}: can't be set, because ")
+
+
 def test_a_number_that_is_no_integer_is_written_as_it_is() -> None:
     conf = helm.objects(*helm.values({"postgresql.parameters": {"seq_page_cost": 1e30, "random_page_cost": 1.1}}))
     text = conf["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]

@@ -104,19 +104,22 @@ BY_TEMPLATES: list[tuple[dict[str, Any], str]] = [
     ({"extraContainers": [{"name": "a", "image": "a"}] * 2}, "extraContainers: a is listed twice"),
     ({"extraEnv": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "extraEnv: A is listed twice"),
     ({"extraEnv": [{"name": "A", "value": "1", "valueFrom": {"fieldRef": {}}}]}, "extraEnv: A has value and valueFrom"),
-    ({"service.nodePort": 30000}, "service.nodePort: 30000 is not possible with type ClusterIP"),
-    ({"service.externalTrafficPolicy": "Local"}, "service.externalTrafficPolicy: Local is not possible with type ClusterIP"),
     *(
-        (
-            {"service.type": kind, f"service.{key}": given},
-            f"service.{key}: {shown} is not possible with type {kind}; set service.type to Load",
-        )
+        ({f"service.{key}": given}, f"service.type: ClusterIP has no {key}; set it to NodePort or LoadBalancer, or remove")
+        for key, given in (("nodePort", 30000), ("externalTrafficPolicy", "Local"))
+    ),
+    *(
+        ({"service.type": kind, f"service.{key}": given}, f"service.type: {kind} has no {key}; set it to LoadBalancer, or remove")
         for kind in ("ClusterIP", "NodePort")
-        for key, given, shown in (
-            ("loadBalancerIP", "192.0.2.1", "192.0.2.1"),
-            ("loadBalancerClass", "example.com/a", "example.com/a"),
-            ("loadBalancerSourceRanges", ["10.0.0.0/8"], "10.0.0.0/8"),
+        for key, given in (
+            ("loadBalancerIP", "192.0.2.1"),
+            ("loadBalancerClass", "example.com/a"),
+            ("loadBalancerSourceRanges", ["10.0.0.0/8"]),
         )
+    ),
+    (
+        {"service.nodePort": 30000, "service.loadBalancerIP": "192.0.2.1"},
+        "service.type: ClusterIP has no nodePort, loadBalancerIP; set it to LoadBalancer",
     ),
     *(
         (_resources(value, "2Gi", "1Gi"), f"{value}.requests.memory: 2Gi is more than the limit, 1Gi")

@@ -170,7 +170,7 @@ def test_a_verified_restore_restarts_no_server() -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (VERIFY, "backup.verify.schedule: there is no backup to restore; set archiver.type"),
+        (VERIFY, "archiver.type: missing for backup.verify.schedule; s3, gcs, azure or posix"),
         (
             merged(S3, VERIFY, {"storage": None}),
             "backup.verify.scratch.size: missing; without storage it has no default",

@@ -18,6 +18,7 @@ RESERVED: Mapping[str, str] = {
     "config_file": _FILES,
     "data_directory": _FILES,
     "data_sync_retry": _DISK,
+    "db_user_namespace": "the servers could not log in to each other, because every role would be called NAME@DATABASE",
     "external_pid_file": _FILES,
     "fsync": _DISK,
     "full_page_writes": _DISK + ", also for pg_rewind",

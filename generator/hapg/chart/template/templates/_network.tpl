@@ -2,20 +2,25 @@
 {{- define "[[ prefix ]].serviceProblems" -}}
 {{- $wrong := list -}}
 {{- with .Values.service -}}
-{{- $type := .type -}}
-{{- if eq $type "ClusterIP" -}}
+{{- $forbidden := list -}}
+{{- $needed := "NodePort or LoadBalancer" -}}
+{{- if eq .type "ClusterIP" -}}
 {{- range $key, $given := dict "nodePort" .nodePort "externalTrafficPolicy" .externalTrafficPolicy -}}
 {{- if $given -}}
-{{- $wrong = append $wrong (printf "service.%s: %v is not possible with type ClusterIP; set service.type to NodePort or LoadBalancer" $key $given) -}}
+{{- $forbidden = append $forbidden $key -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if ne $type "LoadBalancer" -}}
-{{- range $key, $given := dict "loadBalancerIP" .loadBalancerIP "loadBalancerClass" .loadBalancerClass "loadBalancerSourceRanges" (join ", " .loadBalancerSourceRanges) -}}
+{{- if ne .type "LoadBalancer" -}}
+{{- range $key, $given := dict "loadBalancerIP" .loadBalancerIP "loadBalancerClass" .loadBalancerClass "loadBalancerSourceRanges" .loadBalancerSourceRanges -}}
 {{- if $given -}}
-{{- $wrong = append $wrong (printf "service.%s: %s is not possible with type %s; set service.type to LoadBalancer" $key $given $type) -}}
+{{- $forbidden = append $forbidden $key -}}
+{{- $needed = "LoadBalancer" -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- if $forbidden -}}
+{{- $wrong = append $wrong (printf "service.type: %s has no %s; set it to %s, or remove what it does not have" .type (join ", " $forbidden) $needed) -}}
 {{- end -}}
 {{- end -}}
 {{- $wrong | toJson -}}

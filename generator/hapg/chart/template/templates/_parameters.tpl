@@ -41,6 +41,13 @@
 {{- if hasPrefix "[[ restrictions.RESERVED_PREFIX ]]" $name -}}
 {{- $_ := set $reserved $name "[[ restrictions.RESERVED_PREFIX_WHY ]]" -}}
 {{- end -}}
+{{- $root := index . 0 -}}
+{{- if and (include "[[ prefix ]].sslMode" $root) (has $name (list "ssl" "ssl_cert_file" "ssl_key_file")) -}}
+{{- $_ := set $reserved $name (printf "tls.mode %s sets it" $root.Values.tls.mode) -}}
+{{- end -}}
+{{- if and $root.Values.archiver.type (has $name (list [% for name in restrictions.ARCHIVER_SETS %]"[[ name ]]" [% endfor %])) -}}
+{{- $_ := set $reserved $name "archiver.type sets how WAL is archived; remove one of them" -}}
+{{- end -}}
 {{- if hasKey $reserved $name -}}
 can't be set, because {{ get $reserved $name }}
 [% for name, bound in restrictions.BOUNDS.items() %]
@@ -48,7 +55,7 @@ can't be set, because {{ get $reserved $name }}
 {{ $text | quote }} is not allowed; [[ bound.words ]]: [[ bound.why ]]
 [% endfor %]
 [% set bound = restrictions.SYNCHRONOUS_COMMIT %]
-{{- else if and (eq $name "synchronous_commit") (eq (index . 0).Values.replication.mode "synchronous") (not (regexMatch "^[[ bound.pattern ]]$" $text)) -}}
+{{- else if and (eq $name "synchronous_commit") (eq $root.Values.replication.mode "synchronous") (not (regexMatch "^[[ bound.pattern ]]$" $text)) -}}
 {{ $text | quote }} is not allowed with replication.mode synchronous; [[ bound.words ]]: [[ bound.why ]]
 [% for name, least in profile.least.items() %]
 {{- else if and (eq $name "[[ name ]]") (regexMatch "^[0-9]+$" $text) (lt (int $text) [[ least ]]) -}}

@@ -59,11 +59,6 @@
 {{- end -}}
 
 {{- if include "[[ prefix ]].sslMode" . -}}
-{{- range list "ssl" "ssl_cert_file" "ssl_key_file" -}}
-{{- if hasKey $.Values.postgresql.parameters . -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because tls.mode %s sets it" . $.Values.tls.mode) -}}
-{{- end -}}
-{{- end -}}
 {{- if not (or .Values.tls.secretName .Values.tls.certManager.issuerRef.name) -}}
 {{- $wrong = append $wrong (printf "tls: mode %s needs a certificate; set secretName or certManager.issuerRef.name" .Values.tls.mode) -}}
 {{- else if and .Values.tls.secretName .Values.tls.certManager.issuerRef.name -}}
@@ -152,34 +147,29 @@
 {{- end -}}
 {{- end -}}
 {{- else -}}
+{{- $useless := list -}}
 {{- range $key := list "bucket" "endpoint" "path" "secretName" "cipherSecretName" "claimName" -}}
 {{- if get $given $key -}}
-{{- $wrong = append $wrong (printf "%s.%s: has no effect without %s.type; set it to s3, gcs, azure or posix" $where $key $where) -}}
+{{- $useless = append $useless (printf "%s.%s" $where $key) -}}
 {{- end -}}
 {{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{- if .Values.archiver.type -}}
-[% for parameter in restrictions.ARCHIVER_SETS %]
-{{- if hasKey .Values.postgresql.parameters "[[ parameter ]]" -}}
-{{- $wrong = append $wrong "postgresql.parameters.[[ parameter ]]: can't be set, because archiver.type sets how WAL is archived; remove one of them" -}}
-{{- end -}}
-[% endfor %]
-{{- end -}}
-
-{{- range $kind, $schedule := .Values.backup.schedules -}}
+{{- if eq $where "archiver" -}}
+{{- range $kind, $schedule := $.Values.backup.schedules -}}
 {{- if $schedule -}}
-{{- if not $.Values.archiver.type -}}
-{{- $wrong = append $wrong (printf "backup.schedules.%s: a backup needs the WAL beside it; set archiver.type" $kind) -}}
+{{- $useless = append $useless (printf "backup.schedules.%s" $kind) -}}
+{{- end -}}
+{{- end -}}
+{{- if $.Values.backup.verify.schedule -}}
+{{- $useless = append $useless "backup.verify.schedule" -}}
+{{- end -}}
+{{- end -}}
+{{- if $useless -}}
+{{- $wrong = append $wrong (printf "%s.type: missing for %s; s3, gcs, azure or posix" $where (join ", " $useless)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{- with .Values.backup.verify -}}
-{{- if and .schedule (not $.Values.archiver.type) -}}
-{{- $wrong = append $wrong "backup.verify.schedule: there is no backup to restore; set archiver.type" -}}
-{{- end -}}
 {{- if and .schedule (kindIs "invalid" .scratch.size) (not $.Values.storage) -}}
 {{- $wrong = append $wrong "backup.verify.scratch.size: missing; without storage it has no default" -}}
 {{- end -}}
