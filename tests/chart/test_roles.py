@@ -26,7 +26,7 @@ DATABASES = [
         "name": "shop",
         "owner": "app",
         "connectionLimit": 100000,
-        "settings": {"work_mem": "16MB", "jit": False, "work": None, "random_page_cost": 1.1},
+        "settings": {"work_mem": "16MB", "enable_sort": False, "work": None, "random_page_cost": 1.1},
         "schemas": [{"name": "sales", "owner": "app"}],
         "extensions": [{"name": "pg_trgm", "version": "1.6"}],
     },
@@ -62,7 +62,7 @@ def test_the_agent_reads_what_is_declared(version: str) -> None:
                 "shop",
                 owner="app",
                 connection_limit=100000,
-                settings=(("jit", "off"), ("random_page_cost", "1.1"), ("work", None), ("work_mem", "16MB")),
+                settings=(("enable_sort", "off"), ("random_page_cost", "1.1"), ("work", None), ("work_mem", "16MB")),
                 schemas=(Schema("sales", owner="app"),),
                 extensions=(Extension("pg_trgm", version="1.6"),),
             ),
@@ -148,6 +148,23 @@ def test_the_agent_refuses_what_the_chart_refuses() -> None:
         (
             {"databases": [{"name": "a", "settings": {"Ha_postgres.declared": "x"}}]},
             "setting Ha_postgres.declared of a can't be declared, because names that begin with ha_postgres. are the chart's own",
+        ),
+        *(
+            ({"databases": [{"name": "a", "settings": {name: value}}]}, f"databases[0].settings.{name}: {why}")
+            for name, value, why in (
+                ("work_mem", "5KB", '"5KB" is not allowed; a whole number from 64 to 2147483647 in kB, or one with B, kB, MB, GB or TB'),
+                ("DateStile", "x", "unknown parameter of PostgreSQL 15; "),
+                ("max_connections", 5, "can't be set for one database; the whole server has one value"),
+                ("log_connections", True, "can't be set for one database; the whole server has one value"),
+                ("block_size", 5, "can't be set for one database; the whole server has one value"),
+            )
+        ),
+        (
+            {
+                "replication": {"mode": "synchronous"},
+                "databases": [{"name": "b"}, {"name": "a", "settings": {"synchronous_commit": False}}],
+            },
+            'databases[1].settings.synchronous_commit: "off" is not allowed with replication.mode synchronous; on or remote_apply: ',
         ),
         ({"roles": [{"login": True}]}, "name"),
         ({"roles": [{"name": "a", "password": "x"}]}, "password"),

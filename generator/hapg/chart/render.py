@@ -13,7 +13,7 @@ import jinja2
 
 from hapg.chart import fixed_settings, values
 from hapg.spec import parameter_values, restrictions, schema
-from hapg.spec.parameters import PRESET, RESTART, for_templates
+from hapg.spec.parameters import PRESET, RESTART, SESSION, for_templates
 from hapg.spec.version_profiles import ChartProfile
 
 GENERATED = "ha-postgres/generated"
@@ -46,6 +46,7 @@ def from_source(name: str, profile: ChartProfile, source: schema.Schema) -> dict
         "parameter_values": parameter_values,
         "restart": RESTART,
         "preset": PRESET,
+        "session": SESSION,
         "generated_annotation": GENERATED,
         "images": _images(source),
         "values_table": values.as_table(source),

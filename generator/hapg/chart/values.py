@@ -74,7 +74,8 @@ def checked_problems(checked: Schema, schema: Schema, given: object) -> list[str
     """Like `given_problems`. checked: what is demanded, a strict form of `schema`."""
     found = error_messages.problems(checked, given)
     named = {problem.partition(": ")[0] for problem in found}
-    wrong = parameter_values.problems(schema["properties"]["version"]["default"], _parameters(given))
+    major = schema["properties"]["version"]["default"]
+    wrong = [*parameter_values.problems(major, _parameters(given)), *_setting_problems(major, given)]
     return found + [problem for problem in wrong if problem.partition(": ")[0] not in named]
 
 
@@ -98,6 +99,15 @@ def as_table(schema: Schema) -> str:
         default = f"`{json.dumps(node['default'], ensure_ascii=False)}`" if "default" in node else ""
         rows.append(f"| `{path}` | {default} | {explanation(node)} |")
     return "\n".join(rows) + "\n"
+
+
+def _setting_problems(major: str, given: object) -> Iterator[str]:
+    """Yield what PostgreSQL would refuse of the settings of databases; the schema's problems name those of a wrong type."""
+    databases = given.get("databases") if isinstance(given, dict) else None
+    for number, database in enumerate(databases if isinstance(databases, list) else []):
+        settings = database.get("settings") if isinstance(database, dict) else None
+        if isinstance(settings, dict) and all(isinstance(value, str | int | float | None) for value in settings.values()):
+            yield from parameter_values.database_problems(major, f"databases[{number}].settings", settings)
 
 
 def _parameters(given: object) -> dict[str, object]:

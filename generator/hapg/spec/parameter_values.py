@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from hapg.spec.error_messages import shown
-from hapg.spec.parameters import PRESET, Parameter, of_major
+from hapg.spec.parameters import PRESET, SESSION, Parameter, of_major
 from hapg.spec.restrictions import RESERVED, RESERVED_PREFIX
 
 PATH = "postgresql.parameters"
@@ -45,6 +45,21 @@ def problems(major: str, given: Mapping[str, object]) -> Iterator[str]:
             yield f"{PATH}.{name}: can't be set in a file; it is read-only"
         elif not accepts(known[name], name, written(value), major):
             yield f"{PATH}.{name}: {shown(written(value))} is not allowed; {allowed(known[name], major)}"
+
+
+def database_problems(major: str, path: str, settings: Mapping[str, object]) -> Iterator[str]:
+    """Yield a sentence for each setting that ALTER DATABASE would refuse. path: of the settings in the values."""
+    known = of_major(major)
+    for name, value in settings.items():
+        about = known.get(name.lower())
+        if value is None or "." in name:
+            continue
+        if about is None:
+            yield f"{path}.{name}: unknown parameter of PostgreSQL {major}{_hint(name.lower(), known)}"
+        elif about.context not in SESSION:
+            yield f"{path}.{name}: can't be set for one database; the whole server has one value"
+        elif not accepts(about, name.lower(), written(value), major):
+            yield f"{path}.{name}: {shown(written(value))} is not allowed; {allowed(about, major)}"
 
 
 def written(value: object) -> str:

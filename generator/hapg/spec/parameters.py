@@ -18,6 +18,8 @@ RESTART = "postmaster"
 """The context of parameters that the server reads only when it starts."""
 PRESET = "internal"
 """The context of parameters that no file can set."""
+SESSION = ("user", "superuser")
+"""The contexts of parameters that each session may have its own value of."""
 
 _SWITCH = ("true", "false", "yes", "no", "1", "0")
 _ALIASES: Mapping[str, tuple[str, ...]] = {"client_min_messages": ("info",), "wal_level": ("archive", "hot_standby")}

@@ -119,6 +119,21 @@ def test_a_wrong_parameter_gives_one_line() -> None:
     assert sorted(line.split(": ")[0].rpartition(".")[2] for line in found) == ["Port", "fsync", "jit", "wal_level", "work_mem"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("work_mem", "5KB", f'"5KB" is not allowed; a whole number from 64 to 2147483647 in kB, or one with {UNITS}'),
+        ("DateStile", "x", "unknown parameter of PostgreSQL 15; did you mean datestyle?"),
+        ("log_connections", True, "can't be set for one database; the whole server has one value"),
+    ],
+)
+def test_a_setting_that_a_database_cannot_have_is_refused(name: str, value: object, said: str) -> None:
+    source = values.source({}, "15")
+    given = values.nested(source)
+    given["databases"] = [{"name": "a", "settings": {name: value, "DateStyle": "ISO", "jit": None, "my.own": 1}}]
+    assert values.given_problems(source, given) == [f"databases[0].settings.{name}: {said}"]
+
+
 def test_the_templates_have_the_same_table() -> None:
     for major, profile in PROFILES.items():
         text = render.chart("ha-postgres", profile, {})["files/parameters.json"].decode()

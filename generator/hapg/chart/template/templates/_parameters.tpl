@@ -96,6 +96,27 @@ can't be set in a file; it is read-only
 {{- end -}}
 {{- end }}
 
+{{/* Why a database can't have a setting; empty if it can. Takes a list: the root context, name, value. */}}
+{{- define "[[ prefix ]].wrongSetting" -}}
+{{- $name := lower (index . 1) -}}
+{{- $value := index . 2 -}}
+{{- if not (or (kindIs "invalid" $value) (contains "." $name)) -}}
+{{- $root := index . 0 -}}
+{{- $text := include "[[ prefix ]].parameterText" $value -}}
+{{- $known := $root.Files.Get "files/parameters.json" | fromJson -}}
+{{- if not (hasKey $known $name) -}}
+unknown parameter of PostgreSQL [[ profile.major ]]; allowed are those in the chart's files/parameters.json, and extensions' parameters, with a dot in the name
+{{- else if not (has (get $known $name).context (list [% for context in session %]"[[ context ]]" [% endfor %])) -}}
+can't be set for one database; the whole server has one value
+[% set bound = restrictions.SYNCHRONOUS_COMMIT %]
+{{- else if and (eq $name "synchronous_commit") (eq $root.Values.replication.mode "synchronous") (not (regexMatch "^[[ bound.pattern ]]$" $text)) -}}
+{{ $text | quote }} is not allowed with replication.mode synchronous; [[ bound.words ]]: [[ bound.why ]]
+{{- else -}}
+{{- include "[[ prefix ]].wrongParameter" (list (get $known $name) $text) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* The units that a parameter takes, as a list. Takes what files/parameters.json says of it. */}}
 {{- define "[[ prefix ]].parameterUnits" -}}
 {{- $found := list -}}
