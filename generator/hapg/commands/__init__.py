@@ -23,7 +23,7 @@ COMMANDS = {
     "generate": "write a chart from a spec, or write all shipped charts",
     "hooks": "list the hooks that were found, in the order in which they run",
     "lint": "check a spec, or values for a chart, and give advice",
-    "migrate": "translate an object of KubeDB or another system into a spec and values, with a report",
+    "migrate": "translate an object or values of another system into a spec and values, with a report",
     "package": "package charts (.tgz) and write a repository index for them",
     "post-render": "run hooks on the manifests that helm has rendered, from standard input to standard output",
     "resize": "grow the volumes of a release, or clone its servers onto new ones, smaller or with a volume for WAL",

@@ -94,6 +94,9 @@ class Engine:
         if walk.is_empty(value):
             self._add(Entry(Outcome.OFF, path))
             return
+        if "{{" in str(value):
+            self._add(Entry(Outcome.NONE, path, text="a template; set what it results in"))
+            return
         place = Place(self._document, path, self._major, self._name, self._done)
         try:
             found = rule.convert(value, place) if rule.convert else value

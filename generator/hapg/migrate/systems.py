@@ -12,7 +12,7 @@ from hapg.migrate.source import Migration, Source
 from hapg.spec import error_messages, exported, foreign
 from hapg.yamlio import Document
 
-SYSTEMS = (foreign.KUBEDB, foreign.CLOUDNATIVE_PG, foreign.ZALANDO, foreign.CRUNCHY)
+SYSTEMS = (foreign.KUBEDB, foreign.CLOUDNATIVE_PG, foreign.ZALANDO, foreign.CRUNCHY, foreign.BITNAMI, foreign.BITNAMI_HA)
 
 
 def translate(documents: Sequence[Document], name: str = "") -> tuple[list[Migration], list[str]]:

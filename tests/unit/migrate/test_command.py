@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from hapg.cli import main
-from tests.unit.migrate.examples import KUBEDB_08, KUBEDB_V1
+from tests.unit.migrate.examples import BITNAMI, BITNAMI_HA, KUBEDB_08, KUBEDB_V1
 
 
 def saved(folder: Path, text: str, name: str = "in.yaml") -> str:
@@ -88,6 +88,16 @@ def test_names_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert refused(capsys, path) == ["error: p1: there are 2 objects of this name; migrate them one at a time"]
     (line,) = refused(capsys, saved(tmp_path, KUBEDB_08), "--name", "X")
     assert line.startswith(f'error: {path}:1: can\'t be expressed as a spec: metadata.name: "X" is not a valid name')
+
+
+@pytest.mark.parametrize("text", [BITNAMI, BITNAMI_HA])
+def test_no_password_is_repeated(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "hunter2" in text
+    assert main(["migrate", saved(tmp_path, text), "-o", str(tmp_path / "out")]) == 0
+    assert main(["migrate", saved(tmp_path, text)]) == 0
+    captured = capsys.readouterr()
+    assert "hunter2" not in captured.out + captured.err
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file() and "hunter2" in path.read_text()] == []
 
 
 def test_the_report(tmp_path: Path) -> None:
