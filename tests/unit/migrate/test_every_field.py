@@ -13,7 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hapg import yamlio
+from hapg.chart import values
 from hapg.cli import main
+from hapg.hooks import generation
+from hapg.hooks.run import Hooks
+from hapg.hooks.specs import names
 from hapg.migrate import output, report, source, systems, walk
 from hapg.migrate.rules import Outcome
 from hapg.migrate.source import Migration
@@ -98,7 +102,8 @@ def test_no_field_is_dropped_whatever_it_holds(mutation: tuple[dict[str, Any], S
     found = migrate(document)
     assert missing(document, found) == []
     assert any(path[: len(entry.path)] == entry.path or entry.path[: len(path)] == path for entry in found.entries)
-    parser.parse(output.one_document(found).encode(), "out.yaml")
+    schemas = generation.schemas(parser.parse(output.one_document(found).encode(), "out.yaml"), Hooks(dict.fromkeys(names(), ())))
+    assert values.nested(schemas.hooked)
 
 
 @pytest.mark.parametrize(("_name", "document"), OBJECTS, ids=[name for name, _ in OBJECTS])
