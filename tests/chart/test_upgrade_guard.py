@@ -102,7 +102,7 @@ def test_one_package_of_each_line() -> None:
 
 @pytest.mark.parametrize("package", PACKAGES.values(), ids=PACKAGES)
 def test_packages_are_small(package: Path) -> None:
-    assert package.stat().st_size < 64 * 1024
+    assert package.stat().st_size < 128 * 1024
     with tarfile.open(package) as archive:
         assert all(member.name.startswith("ha-postgres/") for member in archive.getmembers())
 

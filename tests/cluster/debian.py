@@ -56,11 +56,13 @@ def root_file_system(
     essential_hooks: tuple[str, ...] = (),
     customize_hooks: tuple[str, ...] = (),
     suite: str = SUITE,
+    also: str = "",
 ) -> None:
     """Writes a tar file with a minimal Debian and the packages (without recommended ones).
 
     `left_out` are dpkg path patterns in addition to documentation and translations. Hooks are shell commands that get the new root as
-    "$1": after the essential packages, and at the end. Raises ClusterError if mmdebstrap fails.
+    "$1": after the essential packages, and at the end. `also` is a further suite of the same mirror, from which come packages that `suite`
+    lacks, and those that are named PACKAGE/SUITE. Raises ClusterError if mmdebstrap fails.
     """
     argv = ["mmdebstrap", "--mode=root", "--variant=essential", "--format=tar"]
     argv += [f"--include={','.join(packages)}", '--aptopt=APT::Install-Recommends "false"']
@@ -68,5 +70,8 @@ def root_file_system(
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in (*_LEFT_OUT, *left_out)]
     argv += [f"--essential-hook={hook}" for hook in essential_hooks]
     argv += [f"--customize-hook={hook}" for hook in customize_hooks]
+    if also:
+        sources = f"s/ {suite} main/ {also} main/"
+        argv.append(f'--setup-hook=sed "{sources}" "$1/etc/apt/sources.list" >"$1/etc/apt/sources.list.d/{also}.list"')
     # in its own mount namespace, with its temporary files beside the target, so that a kill leaves nothing behind
     run(["unshare", "--mount", *argv, suite, str(target)], env={"TMPDIR": str(target.parent)})

@@ -55,6 +55,7 @@ class _Root:
     essential_hooks: tuple[str, ...] = ()
     customize_hooks: tuple[str, ...] = ()
     suite: str = field(default=debian.SUITE, repr=False)  # the packages' names determine it too
+    also: str = field(default="", repr=False)
 
     def write(self, target: Path) -> None:
         """Writes the layer."""
@@ -65,6 +66,7 @@ class _Root:
             essential_hooks=self.essential_hooks,
             customize_hooks=self.customize_hooks,
             suite=self.suite,
+            also=self.also,
         )
 
 
@@ -74,7 +76,7 @@ _NO_PERL = (
 )
 
 
-def _postgres(major: str, *more: str, packages: tuple[str, ...], suite: str = debian.SUITE) -> _Root:
+def _postgres(major: str, *more: str, packages: tuple[str, ...], suite: str = debian.SUITE, also: str = "") -> _Root:
     """PostgreSQL as in the stock image; `more`: hooks that add what isn't in the packages."""
     programs = f"lib/postgresql/{major}/bin"
     return _Root(
@@ -104,6 +106,7 @@ def _postgres(major: str, *more: str, packages: tuple[str, ...], suite: str = de
             f'{_NO_PERL} "$1"/usr/share/i18n "$1"/usr/share/zoneinfo/right',
         ),
         suite=suite,
+        also=also,
     )
 
 
@@ -118,6 +121,7 @@ _OF_MAJORS: Mapping[str, Callable[[], _Root]] = {
     "15": lambda: _postgres("15", packages=("postgresql-15",)),
     "17": lambda: _postgres("17", packages=("postgresql-17",), suite="trixie"),
     "18": lambda: _postgres("18", packages=("postgresql-18",), suite="sid"),
+    "19": lambda: _postgres("19", packages=("postgresql-19", "libpq5/experimental"), suite="sid", also="experimental"),
 }
 MAJORS = tuple(_OF_MAJORS)
 """The majors of PostgreSQL that there are images of."""

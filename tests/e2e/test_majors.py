@@ -20,11 +20,11 @@ from tests.robustness.release import DATA, Pod, Release, identities
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
 
-REPLICAS = {"9.6": 2, "17": 3, "18": 2}
+REPLICAS = {"9.6": 2, "17": 3, "18": 2, "19": 2}
 OFTEN = ("9.6", "18")
-REFUSALS = {"9.6": "the database system is starting up", "17": "Hot standby mode is disabled.", "18": "Hot standby mode is disabled."}
-PASSWORDS = {"9.6": "md5", "17": "SCRAM-SHA-256", "18": "SCRAM-SHA-256"}
-REJOINS = {"9.6": "Clone", "17": "Rewind", "18": "Rewind"}
+REFUSALS = {"9.6": "the database system is starting up"} | dict.fromkeys(("17", "18", "19"), "Hot standby mode is disabled.")
+PASSWORDS = {"9.6": "md5"} | dict.fromkeys(("17", "18", "19"), "SCRAM-SHA-256")
+REJOINS = {"9.6": "Clone"} | dict.fromkeys(("17", "18", "19"), "Rewind")
 TODAYS_NAMES = """
     CREATE FUNCTION pg_current_wal_lsn() RETURNS pg_lsn LANGUAGE sql AS 'SELECT pg_current_xlog_location()';
     CREATE FUNCTION pg_walfile_name(pg_lsn) RETURNS text LANGUAGE sql AS 'SELECT pg_xlogfile_name($1)';
@@ -80,7 +80,7 @@ def release(releases: dict[str, Release], major: str) -> Release:
 
 def test_it_is_the_major_and_keeps_passwords_as_well_as_it_can(release: Release, major: str) -> None:
     [[version, checksums]] = release.client.sql("SELECT current_setting('server_version'), current_setting('data_checksums')")
-    assert version.startswith(f"{major}.")
+    assert version.startswith((f"{major}.", f"{major}rc"))
     assert checksums == "on"
     [[password]] = release.client.sql("SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres'")
     assert password.startswith(PASSWORDS[major])

@@ -14,7 +14,7 @@ from tests.cluster import embedded, pgbackrest
 
 from .backups import Backup, Beside, primary_with_backup
 from .harness import BIN, DEFAULT, Container, server_user
-from .upgrades import unpack
+from .upgrades import IN_IMAGES, Upgraded, unpack
 
 Make = Callable[..., Container]
 
@@ -40,13 +40,27 @@ def _directory() -> Path:
 
 
 @pytest.fixture(scope="session")
-def templates(prerequisites: None) -> Iterator[Callable[[str], Path]]:
+def of_major(images: Callable[[str], Path]) -> Make:
+    """Create a container, which runs in its major's image if this machine has no server of that major."""
+
+    def of_major(root: Path, name: str, volume: Path | None = None, major: str = DEFAULT, apart: bool = False, **more: str) -> Container:
+        if major not in IN_IMAGES:
+            return Container(root, name, volume, major, apart, **more)
+        container = Upgraded(root, name, volume, major, apart, **more)
+        container.image = images(major)
+        return container
+
+    return of_major
+
+
+@pytest.fixture(scope="session")
+def templates(prerequisites: None, of_major: Make) -> Iterator[Callable[[str], Path]]:
     """An initialised data directory of a major, whose server has never run; created once."""
     root = _directory()
 
     @cache
     def template(major: str) -> Path:
-        container = Container(root, f"template-{major}", major=major)
+        container = of_major(root, f"template-{major}", major=major)
         try:
             container.start()
             container.ok("initdb")
@@ -84,14 +98,14 @@ def template(templates: Callable[[str], Path]) -> Path:
 
 
 @pytest.fixture
-def make() -> Iterator[Make]:
+def make(of_major: Make) -> Iterator[Make]:
     """Create containers, and clean up after them."""
     root = _directory()
     os.chown(root, *server_user())
     made: list[Container] = []
 
     def make(name: str, volume: Path | None = None, major: str = DEFAULT, apart: bool = False, **environment: str) -> Container:
-        made.append(Container(root, name, volume, major, apart, **environment))
+        made.append(of_major(root, name, volume, major, apart, **environment))
         return made[-1]
 
     yield make

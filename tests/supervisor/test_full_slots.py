@@ -21,6 +21,7 @@ from tests.cluster import embedded
 
 from .conftest import Make
 from .harness import PASSWORD, Container, wait_for
+from .test_majors import NEWEST
 from .test_operations import Operator
 from .test_replication import Clone, streams, write
 
@@ -85,7 +86,7 @@ def test_a_promotion_succeeds_and_is_seen(standby: Container, operate: Operate) 
     assert standby.answers("select pg_is_in_recovery()") == "f"
 
 
-@pytest.mark.parametrize("major", embedded.MAJORS)
+@pytest.mark.parametrize("major", [*embedded.MAJORS, NEWEST])
 def test_a_promotion_is_seen_with_every_major(make: Make, templates: Callable[[str], Path], operate: Operate, major: str) -> None:
     """From 12 on, a walsender answers; before, walsenders use the same slots, and the control file answers."""
     standby = make("pod-0", major=major)

@@ -1,7 +1,8 @@
 """Differences between PostgreSQL majors, each with its own server.
 
 Before 13 a standby changes its upstream only by a restart; before 12 recovery is configured in recovery.conf; before 10 postmaster.pid
-doesn't show how far a start has progressed. The servers of 9.6, 12 and 13 have no pg_controldata, pg_rewind and pg_waldump.
+doesn't show how far a start has progressed. The servers of 9.6, 12 and 13 have no pg_controldata, pg_rewind and pg_waldump. Those of 19 run
+in its image, with all programs.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ from .test_standbys import commit, in_force
 
 RESTARTING = [major for major, profile in PROFILES.items() if major in embedded.MAJORS and not profile.reloads_conninfo]
 ALL = (*embedded.MAJORS, DEFAULT)
+NEWEST = pytest.param("19", marks=pytest.mark.thorough)
+"""Its servers are those of its image."""
+of_each_major = pytest.mark.parametrize("major", [*ALL, NEWEST])
 RELOADING = [major for major in ALL if major not in RESTARTING]
 SNAPSHOT_BYTES = 1024
 """More than the record of the running transactions takes, which a server writes by itself within 15 s of the last write."""
@@ -130,7 +134,7 @@ def test_the_end_of_wal_is_found_beside_segments_that_were_made_in_advance(pair:
     assert inspection(replica).end_of_wal(end.lsn) == end
 
 
-@pytest.mark.parametrize("major", ALL)
+@of_each_major
 def test_a_commit_waits_for_the_standby_that_is_named(pair: Pair, major: str) -> None:
     """Before 10 there is no ANY; with one name the meaning is the same."""
     primary, replica = pair.primary, pair.replica
@@ -147,7 +151,7 @@ def test_a_commit_waits_for_the_standby_that_is_named(pair: Pair, major: str) ->
         assert client.wait(10) == 0
 
 
-@pytest.mark.parametrize("major", ALL)
+@of_each_major
 @pytest.mark.parametrize("mode", ["warm", "hot"])
 def test_follow_seal_and_promote(pair: Pair, major: str, mode: str) -> None:
     primary, replica = pair.primary, pair.replica
@@ -180,7 +184,7 @@ def test_follow_seal_and_promote(pair: Pair, major: str, mode: str) -> None:
     Pair(replica, primary).wait_caught_up()
 
 
-@pytest.mark.parametrize("major", RELOADING)
+@pytest.mark.parametrize("major", [*RELOADING, NEWEST])
 def test_a_seal_waits_for_a_receiver_that_waits_for_orders(pair: Pair, make: Make, major: str) -> None:
     """At the end of its upstream's timeline a WAL receiver stays connected until the startup process tells it where to go on."""
     pair.follow("hot")
@@ -200,7 +204,7 @@ def test_a_seal_waits_for_a_receiver_that_waits_for_orders(pair: Pair, make: Mak
     os.kill(startup, signal.SIGCONT)
 
 
-@pytest.mark.parametrize("major", ALL)
+@of_each_major
 def test_a_replay_that_is_paused_is_known(pair: Pair, major: str) -> None:
     replay = "pg_xlog_replay" if major == "9.6" else "pg_wal_replay"
     pair.follow("hot")
@@ -216,7 +220,7 @@ def standby_file(container: Container) -> Path:
     return container.pgdata / container.profile.standby_file
 
 
-@pytest.mark.parametrize("major", ALL)
+@of_each_major
 def test_the_end_of_a_killed_server(pair: Pair, major: str) -> None:
     """A crashed primary's WAL is found on its volume, with or without the image's programs."""
     pair.write("second")
@@ -258,7 +262,7 @@ def test_without_pg_rewind_a_former_primary_is_cloned(pair: Pair, major: str) ->
     assert primary.sql("select w, count(*) from t group by 1 order by 1").split() == ["both|5", "first|5"]
 
 
-@pytest.mark.parametrize("major", ALL)
+@of_each_major
 def test_a_standby_that_somebody_else_promotes_is_ended(pair: Pair, major: str) -> None:
     pair.follow("hot")
     (pair.replica.pgdata / "promote").touch()
@@ -308,7 +312,7 @@ def test_a_sealed_standby_of_9_6_asks_nobody(pair: Pair, major: str) -> None:
     assert "could not connect" not in log(pair.replica)
 
 
-@pytest.mark.parametrize("major", ALL)
+@of_each_major
 def test_data_of_another_major_is_not_touched(pair: Pair, make: Make, major: str) -> None:
     other = next(name for name in ALL if name != major)
     pair.primary.ok("stop", "fast")

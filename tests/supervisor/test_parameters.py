@@ -15,6 +15,7 @@ from tests.cluster import embedded
 from .conftest import Make
 from .harness import BIN, DEFAULT
 from .parameter_table import QUERY, of_stock_image, table
+from .test_majors import of_each_major
 
 MAJORS = (*embedded.MAJORS, DEFAULT)
 NAMES = (
@@ -49,7 +50,7 @@ TEXTS = (
 REFUSED = re.compile("invalid value for parameter|outside the valid range|requires a (Boolean|numeric) value")
 
 
-@pytest.mark.parametrize("major", MAJORS)
+@of_each_major
 def test_the_table_is_what_the_server_says(major: str, make: Make, templates: Callable[[str], Path]) -> None:
     container = make("pod-0", major=major)
     container.start()

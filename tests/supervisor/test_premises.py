@@ -25,11 +25,10 @@ from hapg_protocol.wal_files import segment_name
 
 from . import test_majors
 from .harness import Container, server_user, wait_for
-from .test_majors import ALL, Pair, inspection, startup_process, status
+from .test_majors import ALL, NEWEST, Pair, inspection, of_each_major, startup_process, status
 from .test_standbys import commit, in_force
 
 pair = test_majors.pair
-of_each_major = pytest.mark.parametrize("major", ALL)
 MUCH = 300_000
 """Rows of some 110 bytes: 33 MB, more than the 16 MB of shared_buffers and than a segment of 9.6."""
 
@@ -220,7 +219,7 @@ def test_a_sealed_standby_writes_no_wal_and_does_not_move(pair: Pair, major: str
         pair.write("third")
         wait_for(lambda: replica.answers("select count(*) from t") == "10", "it answers, with what it had")
         replica.sql("checkpoint")
-        assert replica.sql("select pg_last_wal_replay_lsn()") == replica.sql(f"select '{end.lsn >> 32:X}/{end.lsn & 0xFFFFFFFF:X}'")
+        assert parse_lsn(replica.sql("select pg_last_wal_replay_lsn()")) == end.lsn
         assert status(primary).senders == ()
         assert not processes(replica, b"receiver")
     assert inspection(replica).end_of_wal(None) == end
@@ -353,7 +352,7 @@ def test_the_control_file_moves_while_a_standby_replays(pair: Pair, major: str) 
     assert control(replica).min_recovery <= Position(2, status(primary).position.lsn)
 
 
-@of_each_major
+@pytest.mark.parametrize("major", ALL)
 def test_the_control_file_names_a_new_timeline_only_after_a_checkpoint(pair: Pair, major: str) -> None:
     """Until then pg_rewind, which reads it, assumes that the server is still on the previous timeline."""
     primary, replica = pair.primary, pair.replica
@@ -368,6 +367,23 @@ def test_the_control_file_names_a_new_timeline_only_after_a_checkpoint(pair: Pai
         assert control(replica).checkpoint.timeline == 2
     replica.sql("checkpoint")
     assert control(replica).checkpoint.timeline == 3
+
+
+@pytest.mark.parametrize("major", [NEWEST])
+def test_from_19_on_a_promotion_waits_for_the_checkpointer(pair: Pair, major: str) -> None:
+    """Every process has to pass a barrier. Before, one that does not answer delays no promotion, as the last test shows."""
+    primary, replica = pair.primary, pair.replica
+    pair.follow("hot")
+    replica.ok("seal", "fast")
+    primary.end()
+    [checkpointer] = processes(replica, b"checkpointer")
+    with stopped(checkpointer):
+        replica.deadline(None)
+        replica.ok("promote", "3", "2")
+        event = "select wait_event from pg_stat_activity where backend_type = 'startup'"
+        wait_for(lambda: replica.answers(event) == "ProcSignalBarrier", "the promotion waits for all processes")
+        assert replica.sql("select pg_is_in_recovery()") == "t"
+    wait_for(lambda: replica.answers("select pg_is_in_recovery()") == "f", "the promotion goes on")
 
 
 @of_each_major

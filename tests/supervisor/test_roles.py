@@ -22,10 +22,10 @@ from .conftest import Make
 from .harness import BIN, DEFAULT, Container, wait_for
 from .test_majors import ALL
 from .test_passwords import LOGGING, log_in
-from .upgrades import NEW, Upgraded
+from .upgrades import NEW
 
 OFTEN = ("9.6", DEFAULT, "18")
-MAJORS = [pytest.param(major, marks=[] if major in OFTEN else [pytest.mark.thorough]) for major in (*ALL, NEW, "18")]
+MAJORS = [pytest.param(major, marks=[] if major in OFTEN else [pytest.mark.thorough]) for major in (*ALL, NEW, "18", "19")]
 QUOTED = "o\"dd; drop table x '--"
 
 
@@ -108,31 +108,18 @@ def session(server: Container, database: str, statements: str = "") -> Iterator[
 
 
 @pytest.fixture
-def started(make: Make, templates: Callable[[str], Path], images: Callable[[str], Path]) -> Iterator[Callable[..., Release]]:
-    made: list[Container] = []
-
-    def of_image(major: str) -> Container:
-        server = Upgraded(make("sibling").volume.parents[1], "pod-0", major=major)
-        server.image = images(major)
-        made.append(server)
-        return server
-
+def started(make: Make, templates: Callable[[str], Path]) -> Callable[..., Release]:
     def started(major: str = DEFAULT, settings: str = "") -> Release:
-        server = make("pod-0", major=major) if major in ALL else of_image(major)
+        server = make("pod-0", major=major)
         conf = server.config / "postgresql.conf"
         conf.write_text(conf.read_text() + settings)
-        if major in ALL:
-            server.take_data_of(templates(major))
+        server.take_data_of(templates(major))
         server.start()
-        if major not in ALL:
-            server.ok("initdb")
         server.ok("start", "hot")
         server.promote(2, 1)
         return Release(server)
 
-    yield started
-    for server in made:
-        server.close()
+    return started
 
 
 @pytest.mark.parametrize("major", MAJORS)

@@ -22,6 +22,8 @@ from .harness import BIN, Container, server_user
 
 FORMER = "15"
 NEW = "17"
+IN_IMAGES = (NEW, "18", "19")
+"""Majors whose servers are those of their images."""
 _WHEELS = {
     "16": ("pgserver==0.1.4", "d595789b47624a3d963aa9aa6359da9be31beb7e61f1a45541953242068b8813"),
 }

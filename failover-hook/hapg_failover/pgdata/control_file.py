@@ -77,9 +77,28 @@ def _segment_size(size: int) -> int:
 
 _HEAD = struct.Struct("=QI")  # system identifier, layout version
 _CHECKPOINT = struct.Struct("=QI")  # redo point, timeline
-_PLACES: Mapping[int, tuple[int, int]] = {960: (48, 256), 1201: (40, 288), 1300: (40, 288), 1700: (40, 288), 1800: (40, 292)}
-"""By layout version (9.6, 12, 13 to 16, 17, 18): the offsets of the copy of the last checkpoint and of the CRC."""
-_STATE_AT, _CHECKPOINT_AT, _RECOVERY_AT, _SEGMENT_SIZE_AT = 16, 32, 136, 228
+_STATE_AT, _CHECKPOINT_AT = 16, 32
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Offsets: of the CRC, the copy of the last checkpoint, the minimum recovery point and the size of WAL segments."""
+
+    crc: int
+    checkpoint_copy: int = 40
+    recovery: int = 136
+    segment_size: int = 228
+
+
+_LAYOUTS: Mapping[int, _Layout] = {
+    960: _Layout(256, checkpoint_copy=48),
+    1201: _Layout(288),
+    1300: _Layout(288),
+    1700: _Layout(288),
+    1800: _Layout(292),
+    1905: _Layout(308, recovery=144, segment_size=240),
+}
+"""By layout version: 9.6, 12, 13 to 16, 17, 18 and 19."""
 _RECOVERY = struct.Struct("=QI4xQ")  # minimum recovery point, its timeline, backup start
 _STATES = (
     "starting up",
@@ -100,16 +119,16 @@ def parse_control_file(data: bytes) -> ControlData:
     if len(data) < _HEAD.size:
         raise ValueError(f"a control file has more than {len(data)} bytes")
     system_identifier, version = _HEAD.unpack_from(data)
-    if version not in _PLACES:
-        raise ValueError(f"the control file has the layout {version}, known are {', '.join(map(str, _PLACES))}")
-    copy_at, crc_at = _PLACES[version]
-    if len(data) < crc_at + 4 or struct.unpack_from("=I", data, crc_at) != (crc32c(data[:crc_at]),):
+    if version not in _LAYOUTS:
+        raise ValueError(f"the control file has the layout {version}, known are {', '.join(map(str, _LAYOUTS))}")
+    layout = _LAYOUTS[version]
+    if len(data) < layout.crc + 4 or struct.unpack_from("=I", data, layout.crc) != (crc32c(data[: layout.crc]),):
         raise ValueError("the control file's checksum is wrong")
     (state,) = struct.unpack_from("=I", data, _STATE_AT)
     (checkpoint,) = struct.unpack_from("=Q", data, _CHECKPOINT_AT)
-    redo, timeline = _CHECKPOINT.unpack_from(data, copy_at)
-    min_recovery, min_timeline, backup_start = _RECOVERY.unpack_from(data, _RECOVERY_AT)
-    (segment_size,) = struct.unpack_from("=I", data, _SEGMENT_SIZE_AT)
+    redo, timeline = _CHECKPOINT.unpack_from(data, layout.checkpoint_copy)
+    min_recovery, min_timeline, backup_start = _RECOVERY.unpack_from(data, layout.recovery)
+    (segment_size,) = struct.unpack_from("=I", data, layout.segment_size)
     return ControlData(
         system_identifier=str(system_identifier),
         cluster_state=_STATES[state],

@@ -1,6 +1,6 @@
 """Reads write-ahead log without a server: from the output of PostgreSQL's tools, from history files and from the segments themselves.
 
-The layout is that of xlog_internal.h and xlogrecord.h, unchanged from 9.6 to 18: pages of 8 KiB, each with a header of 24 bytes (40 on a
+The layout is that of xlog_internal.h and xlogrecord.h, unchanged from 9.6 to 19: pages of 8 KiB, each with a header of 24 bytes (40 on a
 segment's first page); records begin at multiples of 8 bytes and continue across pages and segments.
 """
 

@@ -3,7 +3,8 @@
 parameters.tsv has a line for each description of a parameter, with tabs between the fields: name,
 context, vartype, unit, min_val, max_val, enumvals (separated by |), majors. It is written by
 `python -m tests.supervisor.parameter_table`, from servers of 9.6.24, 12.22, 13.23, 14.20, 15.18,
-16.10, 17.6 and 18.0. tests/supervisor/test_parameters.py compares it with those that are installed.
+16.10, 17.6, 18.0 and 19rc1. tests/supervisor/test_parameters.py compares it with those that are
+installed.
 """
 
 from __future__ import annotations

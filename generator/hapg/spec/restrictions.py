@@ -23,6 +23,7 @@ RESERVED: Mapping[str, str] = {
     "fsync": _DISK,
     "full_page_writes": _DISK + ", also for pg_rewind",
     "hba_file": _FILES,
+    "hosts_file": _FILES,
     "hot_standby": "the value standbyMode sets it",
     "ident_file": _FILES,
     "ignore_invalid_pages": _DISK,
@@ -51,6 +52,7 @@ RESERVED: Mapping[str, str] = {
     "unix_socket_permissions": _FILES,
     "update_process_title": _TITLES,
     "wal_log_hints": "pg_rewind needs the hints",
+    "wal_sender_shutdown_timeout": "a switchover loses nothing because the shutdown of a primary waits until its replicas have all WAL",
 }
 """Parameters that the user can't set, in lower case, with the reason."""
 

@@ -102,6 +102,7 @@ PROFILES = _by_major(
     ChartProfile(major="16", chart_version="16.0.0", end_of_life=date(2028, 11, 9)),
     ChartProfile(major="17", chart_version="17.0.0", end_of_life=date(2029, 11, 8)),
     ChartProfile(major="18", chart_version="18.0.0", end_of_life=date(2030, 11, 14)),
+    ChartProfile(major="19", chart_version="19.0.0", end_of_life=date(2031, 11, 13)),
 )
 """The supported majors' profiles, by major, oldest first."""
 

@@ -153,7 +153,7 @@ def test_a_refused_spec_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["generate", str(tmp_path / "bad.yaml"), "-o", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == (
         "error: spec.replicas: 0 is not allowed; an integer from 1 to 9\n"
-        'error: spec.version: "9.5" is not a supported version; allowed are "9.6", "12", "13", "14", "15", "16", "17", "18", '
+        'error: spec.version: "9.5" is not a supported version; allowed are "9.6", "12", "13", "14", "15", "16", "17", "18", "19", '
         'or a release of one, such as "15.4"\n'
     )
     assert not (tmp_path / "out").exists()
@@ -176,7 +176,7 @@ def test_the_schemas_are_valid_and_printed(which: str, capsys: pytest.CaptureFix
     assert main(["schema", which]) == 0
     schema = json.loads(capsys.readouterr().out)
     jsonschema.Draft7Validator.check_schema(schema)
-    document = yaml.safe_load(WARM if which == "spec" else (CHARTS / "ha-postgres-18" / "values.yaml").read_text())
+    document = yaml.safe_load(WARM if which == "spec" else (CHARTS / "ha-postgres-19" / "values.yaml").read_text())
     jsonschema.Draft7Validator(schema).validate(document)
     assert not {"unit", "complaint", "unsupported"} & set(_keywords(schema))
 

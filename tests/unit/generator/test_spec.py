@@ -13,7 +13,7 @@ from hapg.spec import parser
 from hapg.spec.version_profiles import PROFILES
 from tests.unit.generator.conftest import HOT, WARM
 
-VERSIONS = '"9.6", "12", "13", "14", "15", "16", "17", "18", or a release of one, such as "15.4"'
+VERSIONS = '"9.6", "12", "13", "14", "15", "16", "17", "18", "19", or a release of one, such as "15.4"'
 EXAMPLES = Path(__file__).parents[3] / "values-examples" / "specs"
 
 
@@ -99,6 +99,7 @@ def test_what_is_left_out_is_what_kubedb_takes() -> None:
     [
         ("15", "15", None),
         ('"18"', "18", None),
+        ('"19"', "19", None),
         ("9.6", "9.6", None),
         ('"9.6"', "9.6", None),
         ("9.6.24", "9.6", "9.6.24"),
@@ -211,7 +212,7 @@ def test_a_protected_object_stays_protected() -> None:
         ),
         *(
             (changed(version=version), f"spec.version: {shown} is not a supported version; allowed are {VERSIONS}")
-            for version, shown in [("11", '"11"'), ("19", '"19"'), ("9.5", '"9.5"'), ("9", '"9"'), ("9.6-v2", '"9.6-v2"'), (11, "11")]
+            for version, shown in [("11", '"11"'), ("20", '"20"'), ("9.5", '"9.5"'), ("9", '"9"'), ("9.6-v2", '"9.6-v2"'), (11, "11")]
         ),
         (changed(version="15.4.2"), f'spec.version: "15.4.2" is not a supported version; allowed are {VERSIONS}'),
         (

@@ -18,7 +18,7 @@ def number(profile: ChartProfile) -> float:
 
 
 def test_the_supported_majors_from_the_oldest_on() -> None:
-    assert list(PROFILES) == ["9.6", "12", "13", "14", "15", "16", "17", "18"]
+    assert list(PROFILES) == ["9.6", "12", "13", "14", "15", "16", "17", "18", "19"]
 
 
 @pytest.mark.parametrize("profile", ALL, ids=lambda profile: profile.major)
@@ -51,6 +51,7 @@ def test_the_ends_of_life() -> None:
         "16": "2028-11-09",
         "17": "2029-11-08",
         "18": "2030-11-14",
+        "19": "2031-11-13",
     }
 
 
@@ -65,7 +66,7 @@ def test_the_supervisor_is_told_the_same_as_the_failover_container(profile: Char
         assert f'"{name}": {json.dumps(value)}'.encode() in chart["templates/config.yaml"]
 
 
-@pytest.mark.parametrize("version", ["", "9", "9.6.", "15.", "15.4.1", "15.400", "015", "11", "19", "latest", "15-alpine", " 15", "15\n"])
+@pytest.mark.parametrize("version", ["", "9", "9.6.", "15.", "15.4.1", "15.400", "015", "11", "20", "latest", "15-alpine", " 15", "15\n"])
 def test_what_is_no_version(version: str) -> None:
     with pytest.raises(KeyError):
         version_profiles.find(version)
