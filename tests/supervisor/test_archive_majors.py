@@ -15,7 +15,7 @@ from .conftest import Make
 from .harness import wait_for
 
 
-@pytest.mark.parametrize("major", embedded.MAJORS)
+@pytest.mark.parametrize("major", [*embedded.MAJORS, pytest.param("18", marks=pytest.mark.thorough)])
 def test_a_restore_to_a_time_after_a_failover(make: Make, templates: Callable[[str], Path], beside: Beside, major: str) -> None:
     """The archive has both timelines without a hole, and a restore ends where it was told."""
     backup = primary_with_backup(make, templates(major), beside, "db-0", major)
