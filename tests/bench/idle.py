@@ -5,7 +5,6 @@ starts.
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,15 +14,11 @@ from tests.bench.systems import System
 from tests.cluster import nodes, process
 from tests.cluster.process import Process
 from tests.robustness.client import Client
-from tests.robustness.programs import run
+from tests.robustness.consumption import METRICS, Memory, per_second, sent, served_now
 from tests.robustness.release import Pod
 
 SETTLE_SECONDS = 20.0
 START_SECONDS = 60.0
-KINDS = ("pods", "leases", "events", "endpoints", "endpointslices", "configmaps", "secrets", "services")
-"""What a release is made of. Endpoints that an agent writes by itself are copied to slices by a controller, each time."""
-SERVED = re.compile(r'^apiserver_request_total\{.*?resource="(?P<kind>[a-z]+)".*?verb="(?P<verb>[A-Z]+)".*\} (?P<count>[0-9.e+]+)$')
-SENT = re.compile(r'^ha_postgres_api_requests_total\{verb="(?P<verb>[A-Z]+)"\} (?P<count>[0-9]+)$')
 READY = r"""
 exec 2>/dev/null
 while :; do
@@ -35,7 +30,6 @@ while :; do
   read -r -t 0.01 <> <(:)
 done"""
 """Prints when the agent of a pod says that it is ready; asks a hundred times a second."""
-METRICS = r"""exec {c}<>"/dev/tcp/$1/8008"; printf 'GET /metrics HTTP/1.0\r\n\r\n' >&"$c"; cat <&"$c" """
 
 
 @dataclass(frozen=True)
@@ -49,38 +43,11 @@ class Usage:
     processor_s: float
 
 
-def served(metrics: str) -> dict[str, float]:
-    """Return the number of API requests for the release's kinds of objects, by kind and verb, from
-    the API server's metrics. A watch counts when it ends.
-    """
-    found: dict[str, float] = {}
-    for line in metrics.splitlines():
-        match = SERVED.match(line)
-        if match and match["kind"] in KINDS:
-            name = f"{match['kind']} {match['verb']}"
-            found[name] = found.get(name, 0.0) + float(match["count"])
-    return found
-
-
-def sent(metrics: str) -> int:
-    """Return the number of requests that an agent has sent, from its metrics."""
-    return sum(int(match["count"]) for line in metrics.splitlines() if (match := SENT.match(line)))
-
-
-def per_second(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> dict[str, float]:
-    """Return the rate of growth per second of each counter."""
-    return {name: (count - before.get(name, 0.0)) / seconds for name, count in after.items() if count > before.get(name, 0.0)}
-
-
 def requests(seconds: float) -> dict[str, float]:
     """Return the requests per second that the API server handles now, by kind and verb."""
-    before = served(_api_metrics())
+    before = served_now()
     time.sleep(seconds)
-    return per_second(before, served(_api_metrics()), seconds)
-
-
-def _api_metrics() -> str:
-    return run("kubectl", "get", "--raw", "/metrics")
+    return per_second(before, served_now(), seconds)
 
 
 def agents(system: System, pod: Pod) -> list[Process]:
@@ -92,14 +59,9 @@ def agents(system: System, pod: Pod) -> list[Process]:
 def usage(system: System, pod: Pod) -> Usage:
     """Return the usage of a pod's agent: current memory, and CPU time since its start."""
     chosen = agents(system, pod)
-    memory = [_memory(Path(f"/proc/{each.pid}/smaps_rollup").read_text(encoding="utf-8")) for each in chosen]
+    memory = Memory.of(each.pid for each in chosen)
     ticks = [_ticks(Path(f"/proc/{each.pid}/stat").read_text(encoding="utf-8")) for each in chosen]
-    return Usage(sum(rss for rss, _ in memory), sum(pss for _, pss in memory), sum(ticks) / os.sysconf("SC_CLK_TCK"))
-
-
-def _memory(rollup: str) -> tuple[int, int]:
-    values = {words[0]: int(words[1]) * 1024 for line in rollup.splitlines()[1:] if len(words := line.split()) == 3}
-    return values["Rss:"], values["Pss:"]
+    return Usage(memory.resident, memory.proportional, sum(ticks) / os.sysconf("SC_CLK_TCK"))
 
 
 def _ticks(stat: str) -> int:
@@ -113,13 +75,13 @@ def measure(system: System, seconds: float, before: Mapping[str, float]) -> dict
     """
     time.sleep(SETTLE_SECONDS)
     pods, client = system.pods(), system.client
-    first, counted, served_first = [usage(system, pod) for pod in pods], _sent(system, client, pods), served(_api_metrics())
+    first, counted, served_first = [usage(system, pod) for pod in pods], _sent(system, client, pods), served_now()
     begun = time.monotonic()
     time.sleep(seconds / 2)
     half = [usage(system, pod) for pod in pods]
     time.sleep(seconds / 2)
     took = time.monotonic() - begun
-    with_it = per_second(served_first, served(_api_metrics()), took)
+    with_it = per_second(served_first, served_now(), took)
     last, counted_last = [usage(system, pod) for pod in pods], _sent(system, client, pods)
     found: dict[str, object] = {
         "seconds": round(took),

@@ -1,9 +1,9 @@
-"""Parsing of metrics and of the routing probe's output."""
+"""Parsing of metrics."""
 
 from __future__ import annotations
 
-from tests.bench import idle, routing
-from tests.bench.routing import Answer
+from tests.robustness import consumption
+from tests.robustness.consumption import Memory
 
 
 def metric(kind: str, verb: str, count: str, code: int = 200) -> str:
@@ -27,11 +27,11 @@ SERVED = "\n".join(
 
 
 def test_requests_are_counted_by_kind_and_verb() -> None:
-    assert idle.served(SERVED) == {"pods GET": 15.0, "leases PUT": 150.0, "endpointslices PUT": 4.0}
+    assert consumption.served(SERVED) == {"pods GET": 15.0, "leases PUT": 150.0, "endpointslices PUT": 4.0}
 
 
 def test_what_has_grown_is_given_by_the_second() -> None:
-    assert idle.per_second({"pods GET": 5.0, "leases PUT": 1.0}, {"pods GET": 15.0, "leases PUT": 1.0, "events POST": 2.0}, 4.0) == {
+    assert consumption.per_second({"pods GET": 5.0, "leases PUT": 1.0}, {"pods GET": 15.0, "leases PUT": 1.0, "events POST": 2.0}, 4.0) == {
         "pods GET": 2.5,
         "events POST": 0.5,
     }
@@ -39,13 +39,10 @@ def test_what_has_grown_is_given_by_the_second() -> None:
 
 def test_an_agents_own_count_is_summed_up() -> None:
     text = 'HTTP/1.0 200 OK\r\n\r\nha_postgres_api_requests_total{verb="GET"} 3\nha_postgres_api_requests_total{verb="PUT"} 40\n'
-    assert idle.sent(text) == 43
+    assert consumption.sent(text) == 43
 
 
-def test_answers_of_the_routing_probe() -> None:
-    found = routing.answers([(0.0, "10.0 a\n"), (0.0, "10.5 -\n"), (0.0, "half"), (0.0, "11.0 b\n"), (0.0, "11.2 a\n")])
-    assert found[1] == Answer(10.5, "-")
-    assert routing.first_by(found, "b", 10.4) == 11.0 - 10.4
-    assert routing.first_by(found, "b", 11.1) is None
-    assert routing.last_by(found, "a", 10.4) == 11.2 - 10.4
-    assert routing.last_by(found, "a", 12.0) == 0.0
+def test_the_memory_of_processes_is_summed_up() -> None:
+    text = "00400000-7ffd ---p 00000000 00:00 0  [rollup]\nRss:   2048 kB\nPss:   1024 kB\nPss_Anon:  7 kB\n"
+    assert Memory.of_text(text) == Memory(2 << 20, 1 << 20)
+    assert Memory.of([0, 1 << 30]) == Memory(0, 0)
