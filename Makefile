@@ -88,7 +88,7 @@ format: $(STAMP) ## format the Python sources and sort their imports with ruff
 	$(VENV)/bin/ruff format .
 
 .PHONY: e2e
-e2e: tools images postgres policies object-store cloud-stores argocd cluster-up ## run the tests on the cluster: make e2e ARGS="-k NAME"
+e2e: tools images postgres policies object-store cloud-stores argocd flux cluster-up ## run the tests on the cluster: make e2e ARGS="-k NAME"
 	$(PY) -m pytest $(APART) -m "thorough and not cluster" -n auto --dist worksteal $(ARGS) || [ $$? = 5 ] # 5: ARGS select none of these
 	$(PY) -m pytest tests/e2e tests/audit $(ARGS) || [ $$? = 5 ]
 	$(PY) -m pytest $(SERVERS) tests/cluster -m thorough $(ARGS) || [ $$? = 5 ]
@@ -171,6 +171,10 @@ object-store: $(STAMP) ## build the S3 server that some tests use, and its image
 .PHONY: argocd
 argocd: $(STAMP) ## build Argo CD, which some thorough tests use, in the cache
 	$(CLUSTER_CLI) argocd
+
+.PHONY: flux
+flux: $(STAMP) ## build Flux's helm-controller, which some thorough tests use, in the cache
+	$(CLUSTER_CLI) flux
 
 .PHONY: cloud-stores
 cloud-stores: $(STAMP) ## build the servers of Google's and Azure's object stores that some thorough tests use, in the cache

@@ -1,6 +1,6 @@
 """Schemas for kubeconform of every Kubernetes version that the charts support, made from the API
-server's own OpenAPI document in the pinned Go module of each; that of a ServiceMonitor, from the
-prometheus-operator's own definition; and one written by hand.
+server's own OpenAPI document in the pinned Go module of each; those of a ServiceMonitor and a
+HelmRelease, from the definitions of the prometheus-operator and of Flux; and one written by hand.
 
 `python -m tests.chart.kubernetes_schemas` makes them in the cache. What is there is not made again.
 """
@@ -29,9 +29,19 @@ RELEASES = {
 }
 """The supported versions of Kubernetes, each with the checksum of its Go module."""
 
-OPERATOR = ("github.com/prometheus-operator/prometheus-operator", "0.85.0", "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=")
-"""The Go module with the definition of a ServiceMonitor, its version and its checksum."""
-_DEFINITION = Path("example", "prometheus-operator-crd", "monitoring.coreos.com_servicemonitors.yaml")
+DEFINITIONS = {
+    "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml": (
+        "github.com/prometheus-operator/prometheus-operator",
+        "0.85.0",
+        "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+    ),
+    "config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml": (
+        "github.com/fluxcd/helm-controller",
+        "1.4.0",
+        "h1:rkm8rmB6Na7eNc4pJOnvtXEaJ19iKluRtayHKjBxcUM=",
+    ),
+}
+"""Definitions of kinds that are not part of Kubernetes: the Go module of each, its version and its checksum."""
 
 LOCATION = "{{.ResourceKind}}{{.KindSuffix}}.json"
 
@@ -102,18 +112,17 @@ def _description(version: str) -> Any:
     return json.loads((module / "api" / "openapi-spec" / "swagger.json").read_text(encoding="utf-8"))
 
 
-def _service_monitor() -> Any:
-    """Return the strict schema of a ServiceMonitor. RuntimeError: the module is not the pinned one."""
-    definition = yaml.safe_load((_module(*OPERATOR) / _DEFINITION).read_text(encoding="utf-8"))
-    (version,) = definition["spec"]["versions"]
-    group, kind = definition["spec"]["group"], definition["spec"]["names"]["kind"]
-    schema = _strict(version["schema"]["openAPIV3Schema"])
-    schema["properties"] |= {
-        "apiVersion": {"enum": [f"{group}/{version['name']}"]},
-        "kind": {"enum": [kind]},
-        "metadata": _METADATA,
-    }
-    return schema
+def _defined(path: str) -> dict[str, Any]:
+    """Return the strict schemas in a definition, by their files' names. RuntimeError: the module is not the pinned one."""
+    spec = yaml.safe_load((_module(*DEFINITIONS[path]) / path).read_text(encoding="utf-8"))["spec"]
+    group, kind = spec["group"], spec["names"]["kind"]
+    found = {}
+    for version in spec["versions"]:
+        schema = _strict(version["schema"]["openAPIV3Schema"])
+        api = {"enum": [f"{group}/{version['name']}"]}
+        schema["properties"] |= {"apiVersion": api, "kind": {"enum": [kind]}, "metadata": _METADATA}
+        found[f"{kind.lower()}-{group.split('.')[0]}-{version['name']}.json"] = schema
+    return found
 
 
 def _module(name: str, version: str, checksum: str) -> Path:
@@ -138,7 +147,9 @@ def _write(description: Any, directory: Path) -> None:
             file = "-".join(part for part in (kind["kind"].lower(), group, kind["version"]) if part)
             (directory / f"{file}.json").write_text(json.dumps({"$ref": f"all.json#/definitions/{name}"}), encoding="utf-8")
     (directory / "certificate-cert-manager-v1.json").write_text(json.dumps(CERTIFICATE), encoding="utf-8")
-    (directory / "servicemonitor-monitoring-v1.json").write_text(json.dumps(_service_monitor()), encoding="utf-8")
+    for path in DEFINITIONS:
+        for file, schema in _defined(path).items():
+            (directory / file).write_text(json.dumps(schema), encoding="utf-8")
 
 
 def _strict(node: Any) -> Any:
@@ -148,7 +159,7 @@ def _strict(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     out = {key: _strict(value) for key, value in node.items() if key != "description" or not isinstance(value, str)}
-    if isinstance(out.get("properties"), dict) and out.get("type") == "object":
+    if isinstance(out.get("properties"), dict) and out.get("type") == "object" and not out.get("x-kubernetes-preserve-unknown-fields"):
         out.setdefault("additionalProperties", False)
     if out.get("format") == "int-or-string":
         return {"type": ["string", "integer"]}

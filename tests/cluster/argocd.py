@@ -5,12 +5,8 @@ The manifests are the module's own. Argo CD's API server does not run: tests use
 
 import json
 import os
-import signal
-import socket
-import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster import builds, debian, local, process
+from tests.cluster import beside, builds, debian, local, process
 from tests.cluster.builds import Build
 from tests.cluster.commands import run, succeeds
 from tests.cluster.errors import ClusterError
@@ -32,8 +28,6 @@ SERVER = "https://kubernetes.default.svc"
 _MODULE = "github.com/argoproj/argo-cd/v3"
 BUILD = Build("argocd", {"argocd": f"{_MODULE}/cmd"})
 _ROLES = ("argocd-repo-server", "argocd-application-controller")
-_READY_SECONDS = 60.0
-_POLL_SECONDS = 0.1
 _BRANCH = "main"
 _DELETED_SECONDS = "120s"
 
@@ -122,9 +116,9 @@ def running() -> Iterator[ArgoCd]:
         }
         awaited = {"redis": redis, "git": port, _ROLES[0]: repo}
         for role, command in commands.items():
-            stack.enter_context(_started(command, environment, folder, folder / f"{role}.log"))
+            stack.enter_context(beside.started(command, environment, folder, folder / f"{role}.log"))
             if role in awaited:
-                _await(f"{role} (see {folder / role}.log)", lambda role=role: _listens(awaited[role]))  # type: ignore[misc]
+                beside.wait_for(f"{role} (see {folder / role}.log)", lambda role=role: beside.listens(awaited[role]))  # type: ignore[misc]
         yield ArgoCd(Repository(repository, f"git://{loopback}:{port}/repository"), folder)
 
 
@@ -136,7 +130,7 @@ def _manifests() -> Path:
 
 def _install(manifests: Path) -> None:
     local.kubectl("apply", "--server-side", "--kustomize", str(manifests / "crds"))
-    _await("the kinds of Argo CD", _kinds_are_served)
+    beside.wait_for("the kinds of Argo CD", _kinds_are_served)
     _apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     local.kubectl("apply", "--namespace", NAMESPACE, "--kustomize", str(manifests / "base" / "config"))
     key = json.dumps({"stringData": {"server.secretkey": "tests"}})
@@ -175,36 +169,3 @@ def _kubeconfig() -> dict[str, Any]:
     for context in config["contexts"]:
         context["context"]["namespace"] = NAMESPACE
     return config
-
-
-@contextmanager
-def _started(command: list[str], environment: dict[str, str], folder: Path, log: Path) -> Iterator[None]:
-    with log.open("w") as output:
-        program = subprocess.Popen(
-            command,
-            env={**os.environ, **environment},
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield
-    finally:
-        os.killpg(program.pid, signal.SIGKILL)  # git starts its daemon as a program of its own
-        program.wait()
-
-
-def _listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
-
-
-def _await(what: str, ready: Callable[[], bool]) -> None:
-    limit = time.monotonic() + _READY_SECONDS
-    while not ready():
-        if time.monotonic() > limit:
-            raise ClusterError(f"{what} not ready after {_READY_SECONDS:.0f} s")
-        time.sleep(_POLL_SECONDS)

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from tests.cluster import argocd, azurite, builds, chosen, embedded, images, local, nodes, pgbackrest, policies
+from tests.cluster import argocd, azurite, builds, chosen, embedded, flux, images, local, nodes, pgbackrest, policies
 from tests.cluster.errors import ClusterError
 
 _EPILOG = """\
@@ -120,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("cloud-stores", "build servers of Google's and Azure's object stores; prints their paths", lambda _: _cloud_stores())
     add("argocd", "build Argo CD; prints its path", lambda _: print(argocd.program()))
+    add("flux", "build Flux's helm-controller; prints its path", lambda _: print(flux.program()))
     add("policies", "build what enforces network policies in tests; prints its path", lambda _: print(policies.program()))
     for name, text, function in (
         ("partition", "cut a node off from everything; it runs on", nodes.partition),
