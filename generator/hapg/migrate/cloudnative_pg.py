@@ -46,11 +46,31 @@ _CREATION = "it says how the cluster was created; the data moves by an import or
 _TIMES = "the Lease and the agents have times of their own; set failover.*"
 
 
-def _synchronous(value: Any, _place: Place) -> Any:
+def _synchronous(value: Any, _place: Place) -> Said:
+    return Said({"replication.mode": "synchronous", "replication.minSyncReplicas": value}, "a commit waits for so many standbys")
+
+
+def _least(value: Any, _place: Place) -> Said:
     if value == 0:
-        return Said({}, "asynchronous, as without it")
-    policy = "writes wait while fewer standbys are there; with replication.synchronousPolicy: preferred they don't"
-    return Said({"replication.mode": "synchronous", "replication.minSyncReplicas": value}, policy)
+        return Said({}, "asynchronous, unless maxSyncReplicas says otherwise")
+    values = {"replication.mode": "synchronous", "replication.minSyncReplicas": value, "replication.synchronousPolicy": "strict"}
+    return Said(values, "writes wait while fewer standbys are there")
+
+
+def _most(value: Any, place: Place) -> Said:
+    """Return the values for a number of standbys that may be decreased down to minSyncReplicas."""
+    if value == 0 or place.above().get("minSyncReplicas"):
+        return Said({}, "there is one number, that of minSyncReplicas")
+    values = {"replication.mode": "synchronous", "replication.minSyncReplicas": value, "replication.synchronousPolicy": "preferred"}
+    return Said(values, "writes go on while fewer standbys are there")
+
+
+def _role(value: Any, place: Place) -> Said:
+    initdb = walk.get(place.document, "spec", "bootstrap", "initdb")
+    if value["name"] == (walk.get(initdb, "owner") or walk.get(initdb, "database")):
+        raise NoCounterpart("the owner of app.database is made with it, with the password in app.secretName")
+    found: Said = record("roles[]", _ROLE, "with the chart's names of its attributes")(value, place)
+    return found
 
 
 def _script(name: str, connect: bool) -> Any:
@@ -176,8 +196,8 @@ _TABLE: tuple[Rule, ...] = (
     none("spec.postgresql.promotionTimeout", "a promotion that makes progress is waited for; set failover.recoveryStallSeconds"),
     none("spec.postgresql.enableAlterSystem", "ALTER SYSTEM is neither needed nor prevented; set postgresql.parameters"),
     none("spec.postgresql.extensions", "extensions come with the image; set image.* to one that has them"),
-    change("spec.minSyncReplicas", "", _synchronous, ""),
-    none("spec.maxSyncReplicas", "there is one number: replication.minSyncReplicas"),
+    change("spec.minSyncReplicas", "", _least, ""),
+    change("spec.maxSyncReplicas", "", _most, ""),
     none("spec.replicationSlots", "each replica always has a slot; slots for logical replication do not fail over"),
     # Roles and databases
     same("spec.bootstrap.initdb.database", "app.database"),
@@ -206,7 +226,7 @@ _TABLE: tuple[Rule, ...] = (
     none("spec.bootstrap", _CREATION),
     none("spec.managed.roles[].comment", "a role has no comment here"),
     none("spec.managed.roles[].disablePassword", "a role without passwordSecret keeps the password that it has"),
-    change("spec.managed.roles[]", "", record("roles[]", _ROLE, "with the chart's names of its attributes"), ""),
+    change("spec.managed.roles[]", "", _role, ""),
     none("spec.managed.services", "set service.*, or add Services with extraObjects"),
     none(
         "spec.superuserSecret",
@@ -278,6 +298,8 @@ _TABLE: tuple[Rule, ...] = (
     ),
     change("spec.primaryUpdateMethod", "", implied("switchover", "the primary's pod is always replaced by a switchover"), "as always"),
     none("spec.seccompProfile", "the pods have the profile RuntimeDefault"),
+    none("spec.podSecurityContext", "the pods have a restricted security context of their own; set securityContext.uid for another user"),
+    none("spec.securityContext", "the containers have a restricted security context of their own"),
     none("spec.logLevel", "the logs have one level"),
     none("spec.replica", "a release follows no other cluster; " + _CREATION),
     none("spec.externalClusters", _CREATION),

@@ -82,7 +82,7 @@ def metadata(operator: str) -> tuple[Rule, ...]:
         *(filled(f"metadata.{key}") for key in FILLED_METADATA),
         change("metadata.name", "", _named, "the name of chart and release"),
         change("metadata.namespace", "", lambda *_: None, "the spec's metadata.namespace; helm's --namespace decides"),
-        change("metadata.labels.*", "commonLabels.*", foreign_key(operator), "on all objects of the release except pods and claims"),
+        change("metadata.labels.*", "commonLabels.*", foreign_key(operator), "on all objects of the release except pods and claims", True),
         change("metadata.annotations.*", "commonAnnotations.*", foreign_key(operator), "on all objects of the release but pods and claims"),
         filled("status"),
     )

@@ -123,7 +123,7 @@ _TABLE: tuple[Rule, ...] = (
     change(f"{_SET}.name", "", lambda *_: None, "a release has one set, with its own name"),
     change(f"{_SET}.resources", "", _first("resources"), ""),
     change(f"{_SET}.dataVolumeClaimSpec.resources.requests.storage", "", _first("storage.resources.requests.storage"), ""),
-    change(f"{_SET}.dataVolumeClaimSpec.storageClassName", "", _first("storage.storageClassName"), ""),
+    change(f"{_SET}.dataVolumeClaimSpec.storageClassName", "", _first("storage.storageClassName"), "", means_empty=True),
     change(f"{_SET}.dataVolumeClaimSpec.accessModes", "", _first("storage.accessModes"), ""),
     none(f"{_SET}.dataVolumeClaimSpec", "a limit has no effect on a claim, and its other settings are fixed"),
     change(f"{_SET}.walVolumeClaimSpec.resources.requests.storage", "", _wal_size, ""),

@@ -91,17 +91,18 @@ class Engine:
             self._add(Entry(Outcome.OFF if off else rule.outcome, (*path, *below), text=rule.text))
 
     def _convert(self, rule: Rule, path: Path, value: Any) -> None:
-        if walk.is_empty(value):
+        if walk.is_empty(value) and not rule.means_empty:
             self._add(Entry(Outcome.OFF, path))
             return
-        if "{{" in str(value):
+        if "kind" not in self._document and "{{" in str(value):
             self._add(Entry(Outcome.NONE, path, text="a template; set what it results in"))
             return
         place = Place(self._document, path, self._major, self._name, self._done)
         try:
             found = rule.convert(value, place) if rule.convert else value
         except NoCounterpart as error:
-            self._add(Entry(Outcome.OFF if walk.is_off(value) else Outcome.NONE, path, text=str(error)))
+            off = walk.is_off(value) and not rule.means_empty
+            self._add(Entry(Outcome.OFF if off else Outcome.NONE, path, text=str(error)))
             return
         except (AttributeError, LookupError, TypeError, ValueError):
             # A value of another type than its field has; the API server would have refused it.

@@ -100,7 +100,7 @@ _TABLE: tuple[Rule, ...] = (
     change("spec.standbyMode", "standbyMode", lambda value, _: str(value).lower(), "in lower case"),
     change("spec.streamingMode", "replication.mode", lambda value, _: str(value).lower(), "in lower case"),
     # Storage
-    same("spec.storage.storageClassName", "storage.storageClassName"),
+    same("spec.storage.storageClassName", "storage.storageClassName", means_empty=True),
     same("spec.storage.accessModes", "storage.accessModes"),
     same("spec.storage.resources.requests.storage", "storage.resources.requests.storage"),
     none("spec.storage", "all claims are made from one template, and hold a file system of their own"),

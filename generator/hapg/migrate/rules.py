@@ -71,7 +71,8 @@ class Rule:
     """What becomes of one field, or of everything below it.
 
     path: `*` is any key, `[]` any item of a list. to: a path of the chart's values; `spec:` before it is one of the spec; `[]` at its
-    end appends; `*` is the last key of the field's path. Earlier rules win over later ones that include the same field.
+    end appends; `*` is the last key of the field's path. means_empty: an empty value says something too. Earlier rules win over later
+    ones that include the same field.
     """
 
     path: str
@@ -79,16 +80,17 @@ class Rule:
     to: str = ""
     convert: Convert | None = None
     text: str = ""
+    means_empty: bool = False
 
 
-def same(path: str, to: str) -> Rule:
+def same(path: str, to: str, means_empty: bool = False) -> Rule:
     """A field that we have too."""
-    return Rule(path, Outcome.TAKEN, to)
+    return Rule(path, Outcome.TAKEN, to, means_empty=means_empty)
 
 
-def change(path: str, to: str, convert: Convert, text: str) -> Rule:
+def change(path: str, to: str, convert: Convert, text: str, means_empty: bool = False) -> Rule:
     """A field that we have in another form. `convert` returns our value, None for no value, or Said. text: how it differs."""
-    return Rule(path, Outcome.CHANGED, to, convert, text)
+    return Rule(path, Outcome.CHANGED, to, convert, text, means_empty)
 
 
 def none(path: str, text: str) -> Rule:

@@ -14,6 +14,16 @@ from hapg.yamlio import Document
 
 SYSTEMS = (foreign.KUBEDB, foreign.CLOUDNATIVE_PG, foreign.ZALANDO, foreign.CRUNCHY, foreign.BITNAMI, foreign.BITNAMI_HA)
 
+_COMPANIONS = {
+    "ScheduledBackup": "set backup.schedules.full to its schedule, without the field of seconds",
+    "Database": "declare it in the value databases",
+    "Pooler": "the chart has no pooler; run PgBouncer beside the release",
+    "DormantDatabase": "`hapg generate` reads it",
+    "Snapshot": "a backup of KubeDB's can't be read; with an archiver, `hapg backup now` takes one",
+    "pgcluster": "an object of Crunchy's operator before version 5; upgrade that first",
+}
+"""What to do with objects that stand beside those of the systems, by kind."""
+
 
 def translate(documents: Sequence[Document], name: str = "") -> tuple[list[Migration], list[str]]:
     """Return a migration for each object of another system, and a sentence for each other document.
@@ -28,7 +38,8 @@ def translate(documents: Sequence[Document], name: str = "") -> tuple[list[Migra
             raise InputError([f"{document.place}: {error_messages.shown(value)} is no object and no values; a mapping is expected"])
         system = foreign.system(value)
         if system is None:
-            beside.append(f"{document.place}: {_called(value)} is not translated; apply it yourself, or leave it out")
+            hint = _COMPANIONS.get(str(value.get("kind")), "apply it yourself, or leave it out")
+            beside.append(f"{document.place}: {_called(value)} is not translated; {hint}")
         else:
             found.append((document.place, value, system))
     if not found:

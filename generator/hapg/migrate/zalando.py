@@ -49,6 +49,7 @@ def _database(value: Any, place: Place) -> Said:
 def _prepared(value: Any, place: Place) -> Said:
     """Return a database with the schemas and extensions of a prepared one."""
     found: dict[str, Any] = {"name": declared_name(place.key, place)}
+    value = value or {}
     schemas, extensions = value.get("schemas"), value.get("extensions")
     found["schemas"] = [{"name": name} for name in (schemas if schemas is not None else {"data": {}})]
     if extensions:
@@ -123,9 +124,9 @@ _TABLE: tuple[Rule, ...] = (
     *(none(f"spec.patroni.{key}", _TIMES) for key in ("ttl", "loop_wait", "retry_timeout")),
     none("spec.patroni", "there is no Patroni; a slot of a subscriber has to be made after each failover"),
     # Roles and databases
-    change("spec.users.*", "", _user, ""),
+    change("spec.users.*", "", _user, "", means_empty=True),
     change("spec.databases.*", "", _database, ""),
-    change("spec.preparedDatabases.*", "", _prepared, ""),
+    change("spec.preparedDatabases.*", "", _prepared, "", means_empty=True),
     *(
         none(f"spec.{key}", "change the password in the role's Secret; the primary's agent applies it")
         for key in ("usersWithSecretRotation", "usersWithInPlaceSecretRotation", "usersIgnoringSecretRotation")

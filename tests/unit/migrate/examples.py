@@ -188,6 +188,7 @@ spec:
       comment: reads
       passwordSecret: {name: reader}
     - {name: postgres, login: true}
+    - {name: orders, login: true, passwordSecret: {name: orders-login}}
     - {name: writer, color: blue}
     services: {disabledDefaultServices: [ro]}
   storage: {size: 20Gi, storageClass: fast, resizeInUseVolumes: true}
@@ -242,6 +243,7 @@ metadata: {name: small}
 spec:
   instances: 1
   minSyncReplicas: 1
+  podSecurityContext: {fsGroup: 26}
   storage: {size: 1Gi}
   certificates: {serverAltDNSNames: [db.example.org]}
   backup:
@@ -255,6 +257,8 @@ metadata: {name: third}
 spec:
   imageCatalogRef: {apiGroup: postgresql.cnpg.io, kind: ImageCatalog, name: images, major: 17}
   instances: 2
+  minSyncReplicas: 0
+  maxSyncReplicas: 1
   storage: {pvcTemplate: {accessModes: [ReadWriteOncePod], storageClassName: fast, resources: {requests: {storage: 2Gi}}}}
   bootstrap: {recovery: {source: orders}}
   externalClusters: [{name: orders, plugin: {name: barman-cloud.cloudnative-pg.io}}]

@@ -70,6 +70,16 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["orders"]
 
 
+def test_what_stands_beside_an_object_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    beside = "apiVersion: postgresql.cnpg.io/v1\nkind: ScheduledBackup\nmetadata: {name: nightly}\n---\n"
+    path = saved(tmp_path, beside + KUBEDB_08)
+    assert main(["migrate", path, "-o", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().err == (
+        f"warning: {path}:1: ScheduledBackup nightly is not translated; set backup.schedules.full to its schedule, without the field of "
+        "seconds\n"
+    )
+
+
 def test_nothing_to_migrate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = saved(tmp_path, "apiVersion: v1\nkind: Secret\nmetadata: {name: own}\n---\nfoo: 1\n")
     lines = refused(capsys, path)

@@ -1,0 +1,142 @@
+"""What the tables say about single fields, where the meaning differs from system to system."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from hapg import yamlio
+from hapg.migrate import systems
+from hapg.migrate.rules import Outcome
+from hapg.migrate.source import Migration
+from hapg.migrate.walk import get, shown
+
+CNPG = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "db"}}
+ZALANDO = {"apiVersion": "acid.zalan.do/v1", "kind": "postgresql", "metadata": {"name": "db"}}
+CRUNCHY = {"apiVersion": "postgres-operator.crunchydata.com/v1beta1", "kind": "PostgresCluster", "metadata": {"name": "db"}}
+KUBEDB = {"apiVersion": "kubedb.com/v1", "kind": "Postgres", "metadata": {"name": "db"}}
+
+
+def migrate(document: dict[str, Any], spec: dict[str, Any] | None = None) -> Migration:
+    whole = document if spec is None else {**document, "spec": spec}
+    (found,), _ = systems.translate(yamlio.load(yaml.safe_dump(whole).encode(), "in.yaml"))
+    return found
+
+
+def said(found: Migration, path: str) -> tuple[Outcome, str]:
+    (entry,) = [entry for entry in found.entries if shown(entry.path) == path]
+    return entry.outcome, entry.text
+
+
+@pytest.mark.parametrize(
+    ("spec", "replication"),
+    [
+        ({"minSyncReplicas": 1, "maxSyncReplicas": 2}, ("synchronous", 1, "strict")),
+        ({"minSyncReplicas": 0, "maxSyncReplicas": 2}, ("synchronous", 2, "preferred")),
+        ({"minSyncReplicas": 0, "maxSyncReplicas": 0}, (None, None, None)),
+        ({"postgresql": {"synchronous": {"method": "any", "number": 1, "dataDurability": "required"}}}, ("synchronous", 1, "strict")),
+        ({"postgresql": {"synchronous": {"method": "first", "number": 1, "dataDurability": "preferred"}}}, ("synchronous", 1, "preferred")),
+    ],
+)
+def test_synchronous_replication_of_cloudnative_pg(spec: dict[str, Any], replication: tuple[Any, ...]) -> None:
+    found = migrate(CNPG, {"instances": 3, **spec}).values
+    assert tuple(get(found, "replication", key) for key in ("mode", "minSyncReplicas", "synchronousPolicy")) == replication
+
+
+def test_what_a_single_server_can_not_have_is_taken_back() -> None:
+    found = migrate(CNPG, {"instances": 1, "minSyncReplicas": 1})
+    assert get(found.values, "replication", "mode") is None
+    assert said(found, "spec.minSyncReplicas")[1].startswith("synchronous replication needs a standby")
+
+
+def test_an_archive_without_credentials_is_taken_back() -> None:
+    store = {"destinationPath": "s3://b/p", "s3Credentials": {"accessKeyId": {"name": "s3", "key": "ID"}}}
+    found = migrate(CNPG, {"instances": 1, "backup": {"barmanObjectStore": store, "retentionPolicy": "30d"}})
+    assert not {"archiver", "backup"} & found.values.keys()
+    assert said(found, "spec.backup.barmanObjectStore.destinationPath")[0] is Outcome.NONE
+    assert said(found, "spec.backup.retentionPolicy") == (Outcome.NONE, "backups need an archive; set archiver.*")
+
+
+@pytest.mark.parametrize(
+    ("patroni", "replication"),
+    [
+        ({"synchronous_mode": True}, ("synchronous", "preferred")),
+        ({"synchronous_mode": True, "synchronous_mode_strict": True}, ("synchronous", "strict")),
+        ({"synchronous_mode": False}, (None, None)),
+    ],
+)
+def test_synchronous_replication_of_zalando(patroni: dict[str, Any], replication: tuple[Any, Any]) -> None:
+    found = migrate(ZALANDO, {"numberOfInstances": 2, "patroni": patroni}).values
+    assert (get(found, "replication", "mode"), get(found, "replication", "synchronousPolicy")) == replication
+
+
+def test_users_of_zalando() -> None:
+    found = migrate(ZALANDO, {"users": {"a_b": ["createdb", "NOLOGIN"], "plain": [], "x.y": [], "odd": ["flies"]}})
+    secret = {"name": "a-b.db.credentials.postgresql.acid.zalan.do"}
+    plain = {"name": "plain.db.credentials.postgresql.acid.zalan.do"}
+    assert found.values["roles"] == [
+        {"name": "a_b", "login": False, "createdb": True, "passwordSecret": secret},
+        {"name": "plain", "login": True, "passwordSecret": plain},
+    ]
+    assert said(found, 'spec.users."x.y"')[0] is Outcome.NONE
+    assert said(found, "spec.users.odd") == (Outcome.NONE, "flies is not an attribute of a role; set roles")
+
+
+def test_a_cluster_with_no_servers_sleeps() -> None:
+    assert migrate(ZALANDO, {"numberOfInstances": 0}).values["pause"] is True
+    assert migrate(CRUNCHY, {"shutdown": True}).values["pause"] is True
+    assert migrate(KUBEDB, {"halted": True}).values["pause"] is True
+
+
+def test_sets_of_instances_are_added_up() -> None:
+    found = migrate(CRUNCHY, {"postgresVersion": 16, "instances": [{"replicas": 2}, {"replicas": 3, "priorityClassName": "x"}]})
+    assert found.values["replicas"] == 5
+    assert said(found, "spec.instances[1].priorityClassName")[0] is Outcome.NONE
+
+
+def test_users_of_crunchy() -> None:
+    users = [{"name": "a", "databases": ["x", "y"], "options": "SUPERUSER NOLOGIN"}, {"name": "b", "databases": ["y"]}]
+    found = migrate(CRUNCHY, {"users": users})
+    assert found.values["databases"] == [{"name": "x", "owner": "a"}, {"name": "y", "owner": "a"}]
+    assert found.values["roles"] == [
+        {"name": "a", "login": False, "superuser": True, "passwordSecret": {"name": "db-pguser-a"}},
+        {"name": "b", "login": True, "passwordSecret": {"name": "db-pguser-b"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "values"),
+    [
+        ("DoNotTerminate", {"doNotPause": True}),
+        ("WipeOut", {"wipeOut": True}),
+        ("Delete", {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}),
+        ("Halt", {}),
+    ],
+)
+def test_the_deletion_policy_of_kubedb(policy: str, values: dict[str, Any]) -> None:
+    for key in ("deletionPolicy", "terminationPolicy"):
+        assert migrate(KUBEDB, {"version": "16.1", key: policy}).values == values
+
+
+def test_tls_without_a_certificate_is_taken_back() -> None:
+    found = migrate(KUBEDB, {"version": "16.1", "sslMode": "require"})
+    assert "mode" not in found.values.get("tls", {})
+    assert said(found, "spec.sslMode")[0] is Outcome.NONE
+
+
+def test_settings_in_a_file_of_bitnami() -> None:
+    text = "# memory\nshared_buffers = 1GB # much\nlog_line_prefix '%m it''s'\n\nfsync = off\nssl_ca_file = '/x'\n!!\n"
+    found = migrate({"primary": {"extendedConfiguration": text}})
+    assert found.values["postgresql"]["parameters"] == {"shared_buffers": "1GB", "log_line_prefix": "%m it's"}
+    words = said(found, "primary.extendedConfiguration")[1]
+    assert all(part in words for part in ("ssl_ca_file: the values tls.* set certificates", "not a setting: !!", "parameters.fsync"))
+
+
+def test_bitnamis_defaults_are_not_forgotten() -> None:
+    found = migrate({"primary": {"podLabels": {"a": "b"}}})
+    assert {each.to for each in found.assumed} == {"replicas", "standbyMode", "storage.resources.requests.storage", "spec.version"}
+    assert found.values["storage"] == {"resources": {"requests": {"storage": "8Gi"}}}
+    assert migrate({"architecture": "replication", "auth": {}}).values["replicas"] == 2
+    assert migrate({"pgpool": {}, "postgresql": {}}).values["replicas"] == 3
