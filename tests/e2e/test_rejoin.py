@@ -84,11 +84,12 @@ def test_a_setting_that_a_reload_is_enough_for_restarts_nothing(hot: Release) ->
 
 @pytest.mark.thorough
 def test_a_setting_that_no_server_takes_costs_no_data_and_no_server(hot: Release) -> None:
+    """The chart knows the values that a parameter takes, but not the libraries of an image."""
     last = hot.pods()[-1].name
     volume = hot.marker(last)
-    hot.upgrade("--set", "postgresql.parameters.max_locks_per_transaction=16bananas")
+    hot.upgrade("--set", "postgresql.parameters.max_locks_per_transaction=90,postgresql.parameters.shared_preload_libraries=timescaledb")
     message = hot.wait(f"{last} says so", lambda: hot.latest("ConfigurationRefused").get(last, ""), 120)
-    assert "postgresql.parameters.max_locks_per_transaction" in message
+    assert "postgresql.parameters.shared_preload_libraries" in message
     hot.wait("all go on with the former one", lambda: all_have(hot, "max_locks_per_transaction", "64"), ROLL_SECONDS)
     assert hot.client.sql("SELECT number FROM kept") == [["1"]]
     hot.upgrade("--set", "postgresql.parameters.max_locks_per_transaction=80")

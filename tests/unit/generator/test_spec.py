@@ -177,15 +177,15 @@ def test_a_protected_object_stays_protected() -> None:
         (changed(standbyMode="luke"), 'spec.standbyMode: "luke" is not allowed; warm or hot or Warm or Hot'),
         (
             changed(storage={"resources": {"requests": {"storage": "50 Mb"}}}),
-            'spec.storage.resources.requests.storage: "50 Mb" is not a size above 0; e.g. 50Mi, 10Gi',
+            'spec.storage.resources.requests.storage: "50 Mb" is not a quantity above 0; e.g. 50Mi, 10Gi',
         ),
         (
             changed(storage={"resources": {"requests": {"storage": 0}}}),
-            "spec.storage.resources.requests.storage: 0 is not a size above 0; e.g. 50Mi, 10Gi",
+            "spec.storage.resources.requests.storage: 0 is not a quantity above 0; e.g. 50Mi, 10Gi",
         ),
         (
             changed(storage={"resources": {"requests": {"storage": "010"}}}),
-            'spec.storage.resources.requests.storage: "010" is not a size above 0; e.g. 50Mi, 10Gi',
+            'spec.storage.resources.requests.storage: "010" is not a quantity above 0; e.g. 50Mi, 10Gi',
         ),
         (
             changed(storage={"resources": {"requests": {"storage": 50}}}),
