@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hapg import yamlio
 from hapg.chart import manifests
 from hapg.cli import main
 from tests.chart import helm
@@ -231,6 +232,55 @@ TRICKY = [
         "[[ x ]]",
     ),
 ]
+
+
+SCALARS = (
+    *("y", "Y", "n", "N", "yes", "Yes", "YES", "yES", "on", "off", "Off", "true", "TRUE", "tRUE", "null", "Null", "~", "nULL", "="),
+    *("0", "7", "-7", "+7", "007", "08", "0o7", "0O7", "-0o7", "0x1F", "0X1f", "-0x1f", "0b101", "-0b101", "1_000", "1__0", "1_", "_1"),
+    *("-_1", "0x_ff", "0_7", "1_000.5", "1.5", ".5", "-.5", "1.", "1e3", "1E3", "1e+3", "1e-3", "1e400", "0x", "0b2", "0o8", "+", "-x"),
+    *("1x", "1.2.3", "12:30", "190:20:30", "2020-01-01", "2020-01-01T00:00:00Z", "9223372036854775808", "18446744073709551615"),
+    *("18446744073709551616", "123456789012345678901234567890", "1_2e3", "._5", ".e5", "+.5", "..", "1e", "0.1_0", "é", "a b", "50Mi"),
+    *("9.6", "16.10", "<<x"),
+)
+"""Scalars without quotes: each reader has its own idea of what they are."""
+KEYS = ("y", "No", "1_000", "0x10", "017", "12:30", "2020-01-01", "a", "'on'", '"1"')
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_what_helm_writes_keeps_the_meaning_that_helm_gives_it(version: str, tmp_path: Path) -> None:
+    """As a value of .Values, which helm reads as it reads manifests: by sigs.k8s.io/yaml."""
+    lines = [f"  s{index}: {text}\n" for index, text in enumerate(SCALARS)]
+    content = "data:\n" + "".join(lines) + "keys:\n" + "".join(f"  {key}: 1\n" for key in KEYS)
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: echo\nversion: 1.0.0\n")
+    (tmp_path / "in.yaml").write_text(content)
+    (tmp_path / "templates" / "out.yaml").write_text('a: {{ .Files.Get "in.yaml" | fromYaml | toJson | quote }}\n')
+    done = helm.run(version, "template", "echo", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (read,) = yamlio.load(content.encode(), "in.yaml")
+    theirs, ours = json.loads(yaml.safe_load(done.stdout)["a"]), json.loads(json.dumps(read.value))
+    assert _typed(ours) == _typed(theirs)
+
+
+def _typed(found: dict[str, dict]) -> dict[str, dict]:
+    """With each value's type. Numbers are floats, as they are to helm's templates."""
+    return {
+        name: {key: (type(value), value) if isinstance(value, (bool, str, type(None))) else float(value) for key, value in values.items()}
+        for name, values in found.items()
+    }
+
+
+def test_a_failure_is_told_by_helm_4_where_its_standard_error_is_a_file(tmp_path: Path) -> None:
+    """Helm 4 drops what a plugin has written; a file that is opened a second time would be written over by helm itself."""
+    four = Helm("helm4", tmp_path / "helm4")
+    (tmp_path / "bad.py").write_text("from hapg.hooks import hook\n\n\n@hook\ndef adjust_manifests(manifests):\n    1 / 0\n")
+    command = ["template", "orders", str(helm.CHART), "--post-renderer", "hapg", f"--post-renderer-args=--hooks={tmp_path / 'bad.py'}"]
+    with (tmp_path / "stderr").open("w") as file:
+        done = subprocess.run([str(BIN / "helm4"), *command], stdout=subprocess.PIPE, stderr=file, check=False, env=four.environment)
+    assert (done.returncode != 0, done.stdout) == (True, b"")
+    said = (tmp_path / "stderr").read_text()
+    assert said.startswith(f"error: {tmp_path}/bad.py:6: adjust_manifests failed: ZeroDivisionError: division by zero\nError: ")
+    assert 'plugin "hapg" exited with error' in said
 
 
 @pytest.mark.parametrize("version", helm.VERSIONS)

@@ -13,8 +13,8 @@ from hapg import files
 from hapg.chart import given_values, helm, render, values, write
 from hapg.errors import HapgError, InputError
 from hapg.exits import DONE
-from hapg.hooks import generation
-from hapg.hooks.load import load
+from hapg.hooks import arguments as common
+from hapg.hooks import generation, isolation
 from hapg.spec import advice
 from hapg.spec.parser import DEFAULT_NAME, LARGEST, Spec
 from hapg.spec.schema import Schema
@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "-f", "--values", action="append", default=[], type=Path, metavar="FILE", help="values file for the chart, as for helm"
     )
     parser.add_argument("--major", choices=tuple(PROFILES), help=f"the shipped chart without SPEC (default: {_USUAL_MAJOR})")
-    parser.add_argument("--hooks", action="append", default=[], type=Path, metavar="FILE", help="a Python file with hooks, for SPEC")
+    common.add_hooks(parser, ", for SPEC")
     parser.add_argument("--silence", action="append", default=[], metavar="ID", help="suppress the warning with this id")
     parser.add_argument("--helm", default=helm.DEFAULT, metavar="PROGRAM", help="helm, which renders the chart (default: %(default)s)")
     parser.set_defaults(run=run)
@@ -40,37 +40,45 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what is wrong, or the advice."""
     advice.check_ids(options.silence)
-    wrong = _usage_problems(options)
+    spec = common.spec_beside(options)
+    wrong = _usage_problems(spec, options)
     if wrong:
         raise InputError([wrong])
-    wanted, source, content = _chart(options)
+    data = b"" if spec is None else files.read(spec, LARGEST)
     each = [given_values.read(path) for path in options.values]
-    merged = given_values.merged(values.nested(source), *each)
-    problems = values.given_problems(source, merged, complete=False)
-    if problems:
-        raise InputError(problems)
-    _render(options.helm, wanted.name, content, each)
-    advice.warn(generation.advised(wanted, given_values.completed(source, merged), replaced=bool(each)), options.silence)
-    print("valid")
+    with isolation.standard_output() as out:
+        wanted, source, content = _shipped(options.major) if spec is None else _from_spec(spec, data, options.hooks)
+        merged = given_values.merged(values.nested(source), *each)
+        problems = values.given_problems(source, merged, complete=False)
+        if problems:
+            raise InputError(problems)
+        _render(options.helm, wanted.name, content, each)
+        advice.warn(generation.advised(wanted, given_values.completed(source, merged), replaced=bool(each)), options.silence)
+        print("valid", file=out)
     return DONE
 
 
-def _usage_problems(options: argparse.Namespace) -> str:
-    if options.spec is None and options.hooks:
+def _usage_problems(spec: Path | None, options: argparse.Namespace) -> str:
+    if spec is None and options.hooks:
         return "--hooks: not possible without SPEC, because hooks don't apply to the shipped charts"
-    if options.spec is not None and options.major:
+    if spec is not None and options.major:
         return "--major: not possible with SPEC, which has a version"
-    return "" if options.spec is not None or options.values else "nothing to check; give SPEC or -f FILE"
+    return "" if spec is not None or options.values else "nothing to check; give SPEC or -f FILE"
 
 
-def _chart(options: argparse.Namespace) -> tuple[Spec, Schema, Mapping[str, bytes]]:
-    """Return what the chart is made of, the schema of its values, and its files."""
-    if options.spec is None:
-        wanted = Spec(DEFAULT_NAME, PROFILES[options.major or _USUAL_MAJOR], {}, ())
-        source = values.source({}, wanted.profile.major)
-        return wanted, source, render.from_source(wanted.name, wanted.profile, source)
-    hooks = load(options.hooks, options.spec)
-    wanted = generation.parse(files.read(options.spec, LARGEST), str(options.spec), hooks)
+_Chart = tuple[Spec, Schema, Mapping[str, bytes]]
+"""What a chart is made of, the schema of its values, and its files."""
+
+
+def _shipped(major: str | None) -> _Chart:
+    wanted = Spec(DEFAULT_NAME, PROFILES[major or _USUAL_MAJOR], {}, ())
+    source = values.source({}, wanted.profile.major)
+    return wanted, source, render.from_source(wanted.name, wanted.profile, source)
+
+
+def _from_spec(spec: Path, data: bytes, named: Sequence[Path]) -> _Chart:
+    hooks = common.hooks_for(spec, named)
+    wanted = generation.parse(data, str(spec), hooks)
     source = generation.schemas(wanted, hooks).hooked
     return wanted, source, generation.chart(wanted, source, hooks)
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
 from hapg import files
 from hapg.chart import manifests
-from hapg.errors import HapgError, InputError
+from hapg.chart.manifests import Manifest
+from hapg.errors import InputError
 from hapg.exits import DONE
+from hapg.hooks import arguments as common
+from hapg.hooks import helm_stderr, isolation
 from hapg.hooks.load import load
 
 HELM_PLUGIN = Path(str(resources.files("hapg.hooks").joinpath("helm_plugin")))
 """The directory of the helm 4 plugin."""
 
+_ALLOWED = "--allow-removal"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--hooks", nargs="+", action="extend", default=[], type=Path, metavar="FILE", help="Python files with hooks")
+    common.add_hooks(parser)
+    parser.add_argument(_ALLOWED, action="store_true", help="let hooks remove the StatefulSet, or all manifests")
     parser.add_argument(
         "--helm-plugin", action="store_true", help="only print the directory of the helm 4 plugin, for `helm plugin install`"
     )
@@ -34,29 +39,34 @@ def run(options: argparse.Namespace) -> int:
         print(HELM_PLUGIN)
         return DONE
     try:
-        adjusted = _adjusted(options.hooks)
-    except HapgError as error:
+        given = files.read(files.STDIN, manifests.LARGEST)
+        with isolation.standard_output() as out:
+            out.write(manifests.text(_adjusted(given, options.hooks, options.allow_removal)))
+    except Exception as error:
         if "HELM_PLUGIN_NAME" in os.environ:
-            _tell_user_of_helm(error)
+            helm_stderr.tell("".join(f"error: {line}\n" for line in str(error).splitlines()), os.getppid())
         raise
-    sys.stdout.buffer.write(manifests.text(adjusted).encode())
     return DONE
 
 
-def _adjusted(paths: Sequence[Path]) -> list[manifests.Manifest]:
+def _adjusted(given: bytes, paths: Sequence[Path], allow_removal: bool) -> list[Manifest]:
     hooks = load(paths)
+    common.tell_of(hooks, "adjust_manifests")
     if not hooks.by_name["adjust_manifests"]:
         raise InputError(["no hook adjust_manifests found, so there is nothing to do; give --hooks FILE"])
-    found = manifests.read(files.read(files.STDIN, manifests.LARGEST), "standard input")
-    return hooks.run("adjust_manifests", found, manifests.problems)
+    found = manifests.read(given, "standard input")
+    is_empty = not found  # before the hooks, which may change the list itself
+    sets = {manifests.key(each) for each in found if each["kind"] == "StatefulSet"}
 
+    def problems(adjusted: list[Manifest]) -> Iterator[str]:
+        invalid = list(manifests.problems(adjusted))
+        yield from invalid
+        if invalid or allow_removal:
+            return
+        left = {manifests.key(each) for each in adjusted}
+        gone = [f"StatefulSet {name}, with which its servers would be deleted" for *_, name in sets - left]
+        if not is_empty and not adjusted:
+            gone = ["all manifests, and an upgrade would delete the release"]
+        yield from (f"removes {what}; {_ALLOWED} allows it" for what in sorted(gone))
 
-def _tell_user_of_helm(error: HapgError) -> None:
-    """Write to helm's own standard error or to the terminal, because helm 4 drops the output of a failed plugin."""
-    for path in (f"/proc/{os.getppid()}/fd/2", "/dev/tty"):
-        try:
-            with open(path, "a", encoding="utf-8") as out:
-                out.writelines(f"error: {line}\n" for line in str(error).splitlines())
-        except OSError:
-            continue
-        return
+    return hooks.run("adjust_manifests", found, problems)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from hapg import yamlio
-from hapg.chart import given_values, render, values
+from hapg.chart import given_values, ownership, render, values
 from hapg.errors import InputError
 from hapg.hooks.run import Hooks
 from hapg.hooks.specs import Chart
@@ -19,10 +19,27 @@ from hapg.spec import advice, error_messages, json_data, parser
 from hapg.spec.advice import Advice
 from hapg.spec.schema import Schema
 
+_LONGEST_NAME = 255
+"""Of a file or folder, in bytes."""
+
 
 def parse(data: bytes, source: str, hooks: Hooks) -> parser.Spec:
     """Return the spec in the YAML text `data`, after its hooks. Raises InputError with all problems."""
-    return parser.parse(data, source, adjust=lambda content: hooks.run("adjust_spec", content, json_data.problems))
+    return parser.parse(data, source, adjust=lambda content, check: _adjusted_spec(content, check, hooks))
+
+
+def _adjusted_spec(content: parser.Content, check: Callable[[parser.Content], list[str]], hooks: Hooks) -> parser.Content:
+    """Return the content after the hooks. Raises HookError for the hook that has brought in a problem which was not there before."""
+    if not hooks.by_name["adjust_spec"]:
+        return content
+    known = set(check(content))
+
+    def new_problems(adjusted: parser.Content) -> Iterator[str]:
+        found = list(json_data.problems(adjusted)) or check(adjusted)
+        yield from (problem for problem in found if problem not in known)
+        known.update(found)
+
+    return hooks.run("adjust_spec", content, new_problems)
 
 
 @dataclass(frozen=True)
@@ -104,16 +121,24 @@ def _schema_problems(source: Schema) -> Iterator[str]:
 
 
 def _file_problems(files: Mapping[Any, object], name: str) -> Iterator[str]:
+    folders = {str(folder) for path in files if isinstance(path, str) for folder in PurePosixPath(path).parents}
     for path, text in files.items():
-        parts = PurePosixPath(path).parts if isinstance(path, str) else ()
-        if not parts or ".." in parts or path.startswith("/") or str(PurePosixPath(path)) != path:
+        if not isinstance(path, str) or not _is_path(path):
             yield f"{path!r} is not a valid path in the chart"
+        elif path in folders:
+            yield f"{path} is a file, and other files have it as their folder"
         elif not isinstance(text, str):
             yield f"{path}: is a {type(text).__name__}; the text of the file is expected"
         else:
             yield from (f"{path}: {problem}" for problem in json_data.problems(text))
     yield from _head_problems(files.get("Chart.yaml"), name)
     yield from _form_problems(files)
+
+
+def _is_path(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    is_own = ownership.is_inside(path) and parts[0] not in (*ownership.RESERVED, ".git")
+    return is_own and "\n" not in path and not list(json_data.problems(path)) and all(len(part.encode()) <= _LONGEST_NAME for part in parts)
 
 
 def _head_problems(text: object, name: str) -> Iterator[str]:

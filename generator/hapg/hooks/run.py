@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import sys
+import os
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,17 +21,16 @@ class HookError(HapgError):
 
 @dataclass(frozen=True)
 class Implementation:
-    """One hook function. name: of the hook; place: its file as the user named it; takes: names of its parameters."""
+    """One hook function. name: of the hook; place: its file as the user named it; takes: names of its parameters; at: FILE:LINE of the
+    function; found: no argument of the command line names its file.
+    """
 
     name: str
     place: str
     function: Callable[..., Any]
     takes: tuple[str, ...]
-
-    @property
-    def at(self) -> str:
-        """FILE:LINE of the function."""
-        return f"{self.place}:{self.function.__code__.co_firstlineno}"
+    at: str
+    found: bool
 
     @property
     def about(self) -> str:
@@ -40,10 +38,9 @@ class Implementation:
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
     def call(self, arguments: Mapping[str, Any]) -> Any:
-        """Call the function; its output goes to standard error. Raises InputError if it refuses, HookError if it fails."""
+        """Call the function. Raises InputError if it refuses, HookError if it fails."""
         try:
-            with contextlib.redirect_stdout(sys.stderr):
-                return self.function(**{name: arguments[name] for name in self.takes})
+            return self.function(**{name: arguments[name] for name in self.takes})
         except Refused as error:
             raise InputError([f"{self._line_of(error)}: {error}"]) from error
         except KeyboardInterrupt:
@@ -52,9 +49,15 @@ class Implementation:
             raise HookError(f"{self._line_of(error)}: {self.name} failed: {type(error).__name__}: {error}") from error
 
     def _line_of(self, error: BaseException) -> str:
-        file = self.function.__code__.co_filename
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-        return f"{self.place}:{lines[-1]}" if lines else self.at
+        line = last_line(error, os.path.realpath(self.place))
+        return self.at if line is None else f"{self.place}:{line}"
+
+
+def last_line(error: BaseException, file: str) -> int | None:
+    """Return the line of the file (its real path) that was being run when `error` was raised; None if none was."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if os.path.realpath(frame.filename) == file]
+    return lines[-1] if lines else None
 
 
 @dataclass(frozen=True)

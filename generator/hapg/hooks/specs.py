@@ -7,6 +7,7 @@ one name run one after the other, each on the previous one's result.
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,3 +54,8 @@ class Specs:
 def names() -> tuple[str, ...]:
     """Return the names of all hooks, in the order in which they run."""
     return tuple(name for name in vars(Specs) if name.startswith("adjust_"))
+
+
+def parameters(name: str) -> tuple[str, ...]:
+    """Return the names of a hook's parameters."""
+    return tuple(inspect.signature(getattr(Specs, name)).parameters)[1:]

@@ -41,17 +41,45 @@ class Spec:
     place: str = "values"
 
 
-def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None = None, today: dt.date | None = None) -> Spec:
+Adjust = Callable[[Content, Callable[[Content], list[str]]], Content]
+"""Changes the content of `spec` before it is checked. It is given the content, and a function that returns the problems of one."""
+
+
+def parse(data: bytes, source: str, adjust: Adjust | None = None, today: dt.date | None = None) -> Spec:
     """Return the spec in the YAML text `data`. Raises InputError with all problems.
 
-    source: the file's name in messages; adjust: changes the content of `spec` before it is checked; today: for advice.
+    source: the file's name in messages; today: for advice.
     """
     wanted = documents.choose(yamlio.load(data, source), source)
     document = wanted.document
     content = document.get("spec") if wanted.is_object else document
     if adjust is not None and isinstance(content, dict):
-        content = adjust(content)
-        document = {**document, "spec": content} if wanted.is_object else content
+        content = adjust(content, lambda adjusted: _problems(_with_content(wanted, adjusted), adjusted, wanted))
+        document = _with_content(wanted, content)
+    found = _problems(document, content, wanted)
+    if found or not isinstance(content, dict):
+        raise InputError(found)
+    profile, tag = version_profiles.find(str(content["version"]))
+    name = document["metadata"]["name"] if wanted.is_object else document.get("name", DEFAULT_NAME)
+    prefix = _placed("spec." if wanted.is_object else "", wanted.path)
+    given = advice.on_spec(content, prefix, profile, today or dt.datetime.now(tz=dt.UTC).date())
+    return Spec(
+        name,
+        profile,
+        {**_defaults(content, tag), **wanted.values},
+        (*wanted.advice, *given),
+        frozenset(_ASSUMED - content.keys()),
+        content.get("values", {}),
+        f"{prefix}values",
+    )
+
+
+def _with_content(wanted: documents.Wanted, content: Content) -> Content:
+    return {**wanted.document, "spec": content} if wanted.is_object else content
+
+
+def _problems(document: Content, content: object, wanted: documents.Wanted) -> list[str]:
+    """Return the problems of the document with this content of `spec`, each with its path."""
     whole = schema.of_spec()
     prefix = "spec." if wanted.is_object else ""
     found = error_messages.problems(schema.strict(whole if wanted.is_object else _short(whole)), document)
@@ -62,20 +90,7 @@ def parse(data: bytes, source: str, adjust: Callable[[Content], Content] | None 
         found += _streaming_problems(content, f"{prefix}streamingMode")
     if not found and isinstance(content, dict):
         found = [*storage.problems(content, prefix), *_quantity_problems(content, prefix)]
-    if found or not isinstance(content, dict):
-        raise InputError([_placed(problem, wanted.path) for problem in found])
-    profile, tag = version_profiles.find(str(version))
-    name = document["metadata"]["name"] if wanted.is_object else document.get("name", DEFAULT_NAME)
-    given = advice.on_spec(content, _placed(prefix, wanted.path), profile, today or dt.datetime.now(tz=dt.UTC).date())
-    return Spec(
-        name,
-        profile,
-        {**_defaults(content, tag), **wanted.values},
-        (*wanted.advice, *given),
-        frozenset(_ASSUMED - content.keys()),
-        content.get("values", {}),
-        _placed(f"{prefix}values", wanted.path),
-    )
+    return [_placed(problem, wanted.path) for problem in found]
 
 
 def _placed(text: str, path: str) -> str:

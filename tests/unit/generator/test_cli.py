@@ -164,7 +164,13 @@ def test_a_spec_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == f"error: {tmp_path}/none.yaml: can't be read: No such file or directory\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["generate"], ["generate", "x.yaml"], ["generate", "x.yaml", "--all", "-o", "out"]])
+@pytest.mark.parametrize("arguments", [["generate", "-o", "out"], ["generate", "x.yaml", "--all", "-o", "out"]])
+def test_a_spec_or_all_of_them(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == "error: give either a SPEC or --all\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["generate"], ["generate", "x.yaml"]])
 def test_wrong_usage(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)

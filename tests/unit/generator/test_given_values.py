@@ -73,7 +73,7 @@ def test_later_files_override_earlier_ones_and_the_spec(tmp_path: Path) -> None:
     ("values", "sentence"),
     [
         ({"replicaz": 3}, "replicaz: unknown key; did you mean replicas?"),
-        ({"walVolume": {"size": "4 GB"}}, 'walVolume.size: "4 GB" is not a size above 0; e.g. 50Mi, 10Gi'),
+        ({"walVolume": {"size": "4 GB"}}, 'walVolume.size: "4 GB" is not a quantity above 0; e.g. 50Mi, 10Gi'),
         ({"postgresql": {"parameters": {"fsync": False}}}, "postgresql.parameters.fsync: false is not allowed; left out, because"),
         ({"enabled": True}, "enabled: the chart that has this one as a dependency sets it; remove it"),
         ({"version": "16"}, 'version: "16" is not allowed; 15'),

@@ -28,7 +28,7 @@ metadata:
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: settings}
-data: {x: "12:30", y: "yes"}
+data: {x: "12:30", "y": "yes"}
 """
 
 
@@ -68,9 +68,26 @@ class TestGeneration:
 
     def test_a_spec_that_a_hook_made_wrong_is_refused(self, warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         body = "@hook\ndef adjust_spec(spec):\n    return {**spec, 'replicas': 0}\n"
-        assert generate(warm_file, tmp_path, hook_file(tmp_path, "none", body)) == 2
-        assert capsys.readouterr().err == "error: spec.replicas: 0 is not allowed; an integer from 1 to 9\n"
+        path = hook_file(tmp_path, "none", body)
+        assert generate(warm_file, tmp_path, path) == 1
+        assert capsys.readouterr().err == f"error: {path}:4: adjust_spec: spec.replicas: 0 is not allowed; an integer from 1 to 9\n"
         assert not (tmp_path / "out").exists()
+
+    def test_a_key_that_a_hook_left_unknown_names_that_hook(
+        self, warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        good = hook_file(tmp_path, "good", "@hook\ndef adjust_spec(spec):\n    spec['replicas'] = 5\n")
+        bad = hook_file(tmp_path, "bad", "\n@hook\ndef adjust_spec(spec):\n    spec['replicaz'] = 3\n")
+        assert generate(warm_file, tmp_path, good, bad) == 1
+        assert capsys.readouterr().err == f"error: {bad}:5: adjust_spec: spec.replicaz: unknown key; did you mean replicas?\n"
+
+    def test_a_mistake_of_the_spec_is_not_blamed_on_a_hook(
+        self, warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        warm_file.write_text(WARM.replace("replicas: 3", "replicaz: 3"))
+        path = hook_file(tmp_path, "idle", "@hook\ndef adjust_spec(spec):\n    pass\n")
+        assert generate(warm_file, tmp_path, path) == 2
+        assert capsys.readouterr().err == "error: spec.replicaz: unknown key; did you mean replicas?\n"
 
     def test_the_short_form_is_adjusted_too(self, tmp_path: Path) -> None:
         (tmp_path / "short.yaml").write_text('version: "15"\n')
@@ -150,6 +167,12 @@ def adjust_files(files):
             ("def adjust_values(values):\n    yield values", "adjust_values is a wrapper or a generator; a plain function is expected"),
             ("def adjust_files(files):\n    files['../x'] = ''", "'../x' is not a valid path in the chart"),
             ("def adjust_files(files):\n    files['/etc/x'] = ''", "'/etc/x' is not a valid path in the chart"),
+            ("def adjust_files(files):\n    files['x'] = files['x/y'] = ''", "x is a file, and other files have it as their folder"),
+            ("def adjust_files(files):\n    files['x' * 256] = ''", f"{'x' * 256!r} is not a valid path in the chart"),
+            ("def adjust_files(files):\n    files['a\\nb'] = ''", "'a\\nb' is not a valid path in the chart"),
+            ("def adjust_files(files):\n    files['\\ud800'] = ''", "'\\ud800' is not a valid path in the chart"),
+            ("def adjust_files(files):\n    files['.git/config'] = ''", "'.git/config' is not a valid path in the chart"),
+            ("def adjust_files(files):\n    files['.hapg-files'] = ''", "'.hapg-files' is not a valid path in the chart"),
             ("def adjust_files(files):\n    files['x'] = b''", "x: is a bytes; the text of the file is expected"),
             ("def adjust_files(files):\n    del files['Chart.yaml']", "Chart.yaml: not found; the chart needs it"),
             (
@@ -213,6 +236,25 @@ class TestPostRender:
         captured = capsys.readouterr()
         assert "hello" not in captured.out
         assert captured.err == "hello\n"
+
+    REMOVALS = (
+        ("manifests.clear()", "removes all manifests, and an upgrade would delete the release"),
+        ("del manifests[0]", "removes StatefulSet db, with which its servers would be deleted"),
+        ("manifests[0]['metadata']['name'] = 'x'", "removes StatefulSet db, with which its servers would be deleted"),
+    )
+
+    @pytest.mark.parametrize(("body", "sentence"), REMOVALS)
+    def test_a_hook_that_removes_the_servers_is_an_error_unless_that_is_asked_for(
+        self, body: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = hook_file(tmp_path, "removes", on_manifests(body))
+        text = MANIFESTS.replace("kind: Service", "kind: StatefulSet").encode()
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text)))
+        assert main(["post-render", "--hooks", str(path)]) == 1
+        expected = f"error: {path}:4: adjust_manifests: {sentence}; --allow-removal allows it\n"
+        assert capsys.readouterr() == ("", expected)
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text)))
+        assert main(["post-render", "--hooks", str(path), "--allow-removal"]) == 0
 
     def test_no_bytecode_is_left_beside_a_hook(self, tmp_path: Path) -> None:
         path = hook_file(tmp_path, "quiet", on_manifests("pass"))
@@ -336,6 +378,59 @@ class TestOrder:
         )
 
 
+class TestUnseen:
+    """Nothing runs that is not told, and nothing that looks like a hook is left out silently."""
+
+    def test_hooks_that_no_argument_names_are_told(self, warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        beside = hook_file(tmp_path / "hooks", "one", "@hook\ndef adjust_values(values):\n    pass\n")
+        named = hook_file(tmp_path, "two", "@hook\ndef adjust_values(values):\n    pass\n")
+        assert generate(warm_file, tmp_path, named) == 0
+        assert capsys.readouterr().err == f"hook adjust_values of {beside}:4 runs\n"
+
+    def test_a_spec_from_standard_input_has_nothing_beside_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        hook_file(tmp_path / "hooks", "one", "@hook\ndef adjust_values(values):\n    values['replicas'] = 5\n")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(WARM.encode())))
+        assert generate(Path("-"), tmp_path) == 0
+        assert values_of(tmp_path)["replicas"] == 3
+        assert capsys.readouterr().err == (
+            "warning: hooks/ is not searched, because the spec is standard input; name its files with --hooks\n"
+        )
+
+    @pytest.mark.parametrize("make", ["file", "link", "unreadable"])
+    def test_a_folder_that_cannot_be_read_is_an_error(
+        self, make: str, warm_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = tmp_path / "hooks"
+        if make == "file":
+            folder.write_text("x")
+        elif make == "link":
+            folder.symlink_to("nowhere")
+        else:
+
+            def refuse(_: object) -> list[str]:
+                raise PermissionError(13, "Permission denied")
+
+            monkeypatch.setattr("hapg.hooks.load.os.listdir", refuse)
+        assert generate(warm_file, tmp_path) == 1
+        assert capsys.readouterr().err.startswith(f"error: {folder}: the hooks beside the spec can't be read: ")
+        assert not (tmp_path / "out").exists()
+
+    def test_a_file_found_twice_is_imported_once(self, warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path = hook_file(tmp_path / "hooks", "one", "print('imported')\n\n\n@hook\ndef adjust_values(values):\n    pass\n")
+        assert generate(warm_file, tmp_path, tmp_path / "hooks" / ".." / "hooks" / "one.py") == 0
+        assert capsys.readouterr().err.count("imported") == 1
+        assert path.is_file()
+
+    def test_several_files_after_one_option(self, warm_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        one, two, three = (hook_file(tmp_path, name, "@hook\ndef adjust_values(values):\n    pass\n") for name in ("a", "b", "c"))
+        assert main(["hooks", "--hooks", str(one), str(two), "--hooks", str(three), str(warm_file)]) == 0
+        assert [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()] == [f"{path}:4" for path in (one, two, three)]
+        assert main(["generate", "--hooks", str(one), str(warm_file), "-o", str(tmp_path / "out")]) == 0
+
+
 class TestLoading:
     @pytest.mark.parametrize(
         ("text", "sentence"),
@@ -352,8 +447,22 @@ class TestLoading:
             ),
             (
                 "from hapg.hooks import hook\n@hook\ndef adjust_values(value):\n    pass\n",
-                "Argument(s) {'value'} are declared in the hookimpl",
+                ":2: adjust_values: unknown parameter value; known are values, chart",
             ),
+            (
+                "from hapg.hooks import hook\n@hook\ndef adjust_values(*, values, major):\n    pass\n",
+                ":2: adjust_values: unknown parameter major; known are values, chart",
+            ),
+            (
+                "from hapg.hooks import hook\n@hook\ndef adjust_values(*values):\n    pass\n",
+                ":2: adjust_values: unknown parameter *values; known are values, chart",
+            ),
+            (
+                "from hapg.hooks import hook\n@hook(specname='adjust_values')\ndef adjust_spec(spec):\n    pass\n",
+                ":2: adjust_spec has a specname; the function's own name says which hook it is",
+            ),
+            ("import json\n\njson.loads('{')\n", ":3: can't be imported: JSONDecodeError: "),
+            ("open('/none')\n", ":1: can't be imported: FileNotFoundError: "),
             ("from hapg.hooks import hook\n@hook(wrapper=True)\ndef adjust_values(values):\n    yield\n", ":2: adjust_values is a wrapper"),
         ],
     )
@@ -376,6 +485,20 @@ class TestLoading:
     ) -> None:
         assert generate(warm_file, tmp_path, tmp_path / name) == 1
         assert sentence in capsys.readouterr().err
+
+    def test_a_parameter_with_a_default_is_given_too(self, warm_file: Path, tmp_path: Path) -> None:
+        path = hook_file(tmp_path, "default", "@hook\ndef adjust_values(values=None, *, chart):\n    values['replicas'] = 5\n")
+        assert generate(warm_file, tmp_path, path) == 0
+        assert values_of(tmp_path)["replicas"] == 5
+
+    def test_an_unknown_hook_that_is_imported_is_not_skipped(
+        self, warm_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        shared = hook_file(tmp_path, "shared_hooks", "@hook\ndef adjust_value(values):\n    pass\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        path = hook_file(tmp_path, "mine", "from shared_hooks import adjust_value\n\n\n@hook\ndef adjust_values(values):\n    pass\n")
+        assert generate(warm_file, tmp_path, path) == 1
+        assert capsys.readouterr().err.startswith(f"error: {shared}:4: unknown hook adjust_value; known are ")
 
     def test_a_hook_may_have_dataclasses(self, tmp_path: Path) -> None:
         body = "from dataclasses import dataclass\n\n\n@dataclass\nclass Team:\n    name: str = 'x'\n\n\n" + on_manifests("Team()")

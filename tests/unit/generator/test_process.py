@@ -78,25 +78,16 @@ def test_a_file_name_and_a_text_that_the_locale_lacks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_ends_a_command_with_one_line(number: signal.Signals, code: int) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "hapg", "generate", "-", "-o", "/nonexistent/x"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        _wait_until_it_reads(process.pid)
-        process.send_signal(number)
+def test_a_signal_ends_a_command_with_one_line(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    (tmp_path / "pg.yaml").write_text(WARM)
+    (tmp_path / "wait.py").write_text("import signal\n\nprint('waits', flush=True)\nsignal.pause()\n")
+    command = [sys.executable, "-m", "hapg", "generate", str(tmp_path / "pg.yaml"), "-o", str(tmp_path / "out")]
+    with subprocess.Popen([*command, "--hooks", str(tmp_path / "wait.py")], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
+        assert process.stderr.readline() == "waits\n"
+        process.send_signal(number)
         assert (process.wait(), process.stderr.read()) == (code, "error: interrupted\n")
-
-
-def _wait_until_it_reads(pid: int) -> None:
-    """Return once the process waits for its standard input."""
-    while not Path(f"/proc/{pid}/syscall").read_text().startswith("0 0x0 "):
-        os.sched_yield()
+    assert not (tmp_path / "out").exists()
 
 
 WORDS = st.one_of(
@@ -154,7 +145,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"RENDERED": str(RENDERED), **{word: str(folder / name) for word, name in names.items()}}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=command_lines(), stdin=STDIN, environment=ENVIRONMENT)
 def test_no_arguments_make_a_traceback(
     words: list[str],
@@ -163,7 +154,7 @@ def test_no_arguments_make_a_traceback(
     places: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """In this process, because 300 of them would take minutes; without helm, kubectl and a terminal."""
+    """In this process, because 200 of them would take minutes; without helm, kubectl and a terminal."""
     err = io.TextIOWrapper(io.BytesIO())
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
@@ -182,3 +173,55 @@ def test_no_arguments_make_a_traceback(
     assert "a bug in hapg" not in said
     assert "Traceback" not in said
     assert (code in (0, *range(11, 16))) or said
+
+
+LOUD = """\
+import atexit
+import os
+import subprocess
+import sys
+import threading
+
+from hapg.hooks import hook
+
+print("import")
+sys.__stdout__.write("stream\\n")
+atexit.register(print, "exit")
+stopped = threading.Event()
+
+
+def late():
+    stopped.wait()
+    os.write(1, b"thread\\n")
+
+
+@hook
+def adjust_manifests(manifests):
+    print("call")
+    os.write(1, b"descriptor\\n")
+    subprocess.run(["sh", "-c", "echo child; cat"], check=True)
+    sys.stdout = sys.__stdout__
+    print("replaced")
+    threading.Thread(target=late).start()
+    threading._register_atexit(stopped.set)
+"""
+
+
+def test_nothing_that_a_hook_prints_gets_into_the_manifests(tmp_path: Path) -> None:
+    """And its subprocess gets none of the manifests."""
+    for name, text in (("loud", LOUD), ("idle", "from hapg.hooks import hook\n\n\n@hook\ndef adjust_manifests(manifests):\n    pass\n")):
+        (tmp_path / f"{name}.py").write_text(text)
+    loud, idle = (
+        subprocess.run(
+            [sys.executable, "-m", "hapg", "post-render", "--hooks", str(tmp_path / f"{name}.py")],
+            input=RENDERED.read_text(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for name in ("loud", "idle")
+    )
+    assert loud.stdout == idle.stdout != ""
+    assert idle.stderr == ""
+    said = ["import", "stream", "call", "descriptor", "child", "replaced", "thread", "exit"]
+    assert sorted(loud.stderr.splitlines()) == sorted(said)

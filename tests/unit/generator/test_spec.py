@@ -264,7 +264,7 @@ def test_a_protected_object_stays_protected() -> None:
         (changed(resources={"requests": {"memory": "1 GB"}}), 'spec.resources.requests.memory: "1 GB" is not a quantity; e.g. 50Mi, 10Gi'),
         (changed(databaseSecret={"name": "x", "secretName": "x"}), "spec.databaseSecret.name: unknown key; allowed are secretName"),
         (changed(tolerations=[{"kee": "x"}]), "spec.tolerations[0].kee: unknown key; did you mean key?"),
-        (WARM.replace("v1alpha1", "v1"), 'apiVersion: "kubedb.com/v1" is not allowed; kubedb.com/v1alpha1'),
+        (WARM.replace("v1alpha1", "v1"), "pg.yaml:1: a Postgres object of KubeDB (kubedb.com/v1); `hapg migrate pg.yaml` translates it"),
         (WARM.replace("kind: Postgres", "kind: MySQL"), 'kind: "MySQL" is not allowed; Postgres'),
         (
             WARM.replace("name: ha-postgres", "name: HA_Postgres"),
