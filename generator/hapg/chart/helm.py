@@ -28,7 +28,9 @@ def run(program: str, arguments: Sequence[str]) -> str:
     if found is None:
         raise HapgError(f"{program} not found; install helm 3 or 4, or name it with --helm")
     try:
-        done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False, timeout=_LIMIT_SECONDS)
+        done = subprocess.run(
+            [found, *arguments], capture_output=True, encoding="utf-8", errors="surrogateescape", check=False, timeout=_LIMIT_SECONDS
+        )
     except subprocess.TimeoutExpired as error:
         raise HapgError(f"{program} {arguments[0]}: took longer than {_LIMIT_SECONDS} s") from error
     if done.returncode != 0:

@@ -20,6 +20,9 @@ CALL_SECONDS = 15
 _CODE_OF_COMMAND = re.compile(r"command terminated with exit code ([0-9]+)\s*$")
 """kubectl's last line if the command, and not kubectl, has failed."""
 
+_TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}
+"""What kubectl writes, whatever the locale."""
+
 _NOT_FOUND = "kubectl not found on PATH; hapg needs it to reach the cluster"
 
 Object = Mapping[str, Any]
@@ -175,7 +178,7 @@ class Kubectl:
         arguments = [*self._kubectl(), "exec", pod, "--container", container, "--", *command]
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
             try:
-                process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True)
+                process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, **_TEXT)
             except FileNotFoundError as error:
                 raise KubectlError(_NOT_FOUND) from error
             timer = threading.Timer(limit, process.kill) if limit is not None else None
@@ -221,7 +224,7 @@ class Kubectl:
             given.write(stdin)
             given.seek(0)
             try:
-                return subprocess.run(command, capture_output=True, text=True, check=False, stdin=given, timeout=2 * CALL_SECONDS)
+                return subprocess.run(command, capture_output=True, check=False, stdin=given, timeout=2 * CALL_SECONDS, **_TEXT)
             except FileNotFoundError as error:
                 raise KubectlError(_NOT_FOUND) from error
             except subprocess.TimeoutExpired as error:

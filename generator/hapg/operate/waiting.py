@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from hapg.errors import HapgError
@@ -12,6 +13,7 @@ from hapg.operate import plan, release
 from hapg.operate.kubectl import Cluster
 from hapg.operate.plan import Order
 from hapg.operate.release import OperateError, Release
+from hapg_protocol import requests
 
 POLL_SECONDS = 1.0
 MEMBER_SECONDS = 5.0
@@ -40,8 +42,18 @@ def switchover_order(cluster: Cluster, name: str, to: str | None, timeout: float
 def carry_out(cluster: Cluster, name: str, order: Order, timeout: float) -> str:
     """Put the annotation on the pod, wait until the request is done, and return the result in a sentence.
 
-    Raises OperateError if the request is refused, or if it is not done within `timeout` seconds and therefore withdrawn.
+    Raises OperateError if the request is refused, or if it is not done within `timeout` seconds and therefore withdrawn. Interrupted, or if
+    nobody can be told any more, it withdraws the request too.
     """
+    try:
+        return _carried_out(cluster, name, order, timeout)
+    except (KeyboardInterrupt, OSError):
+        with suppress(OSError):
+            say(_withdraw(cluster, name, order))
+        raise
+
+
+def _carried_out(cluster: Cluster, name: str, order: Order, timeout: float) -> str:
     end = time.monotonic() + timeout
     cluster.annotate(order.pod.name, order.pod.uid, {order.annotation: order.value})
     said = f"asked {order.pod.name}"
@@ -60,8 +72,20 @@ def carry_out(cluster: Cluster, name: str, order: Order, timeout: float) -> str:
             said = reached.text
             say(said)
         if time.monotonic() > end:
-            cluster.annotate(order.pod.name, order.pod.uid, {order.annotation: None})
-            raise OperateError(f"not done after {timeout:g} s, so the request was withdrawn; last state: {said}")
+            raise OperateError(f"not done after {timeout:g} s; {_withdraw(cluster, name, order)}; last state: {said}")
+
+
+def _withdraw(cluster: Cluster, name: str, order: Order) -> str:
+    """Withdraw the request, and return what became of it."""
+    pod, key = order.pod.name, order.annotation
+    try:
+        cluster.annotate(pod, order.pod.uid, {key: None})
+        answer = look(cluster, name).answers.get(pod)
+    except HapgError as error:
+        return f"the request may still stand: {error}; `kubectl annotate pod {pod} {key}-` withdraws it"
+    if answer is not None and answer.id == order.id and answer.outcome == requests.TAKEN:
+        return f"{pod} had taken the request already and carries it out; see `hapg status {name}`"
+    return "the request was withdrawn"
 
 
 def say(*lines: str) -> None:

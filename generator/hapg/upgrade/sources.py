@@ -28,5 +28,5 @@ def read(path: Path, how: Rendering) -> list[manifests.Manifest]:
     if path.is_dir() or path.suffix == ".tgz":
         options = [option for file in how.values for option in ("--values", str(file))]
         rendered = helm.run(how.program, ["template", how.release, str(path), "--namespace", how.namespace, *options])
-        return manifests.read(rendered.encode(), f"{path}, rendered")
+        return manifests.read(rendered.encode(errors="surrogateescape"), f"{path}, rendered")
     return manifests.read(files.read(path, manifests.LARGEST), str(path))

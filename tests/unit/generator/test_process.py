@@ -67,6 +67,18 @@ def test_a_locale_without_umlauts_changes_no_output() -> None:
     assert hapg("schema", "values", environment=ASCII).stdout == hapg("schema", "values", environment={"LC_ALL": "C.UTF-8"}).stdout
 
 
+@pytest.mark.parametrize(("tool", "arguments"), [("helm", ("diff", "CHART", str(RENDERED))), ("kubectl", ("status", "pg", "-n", "demo"))])
+def test_a_tool_that_writes_what_the_locale_lacks(tool: str, arguments: Sequence[str], tmp_path: Path) -> None:
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: x\nversion: 1.0.0\n")
+    (tmp_path / tool).write_text("#!/bin/sh\nprintf 'größe \\377' >&2\nexit 1\n")
+    (tmp_path / tool).chmod(0o755)
+    path = {**ASCII, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = hapg(*(str(tmp_path) if word == "CHART" else word for word in arguments), environment=path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {tool} ")
+    assert "gr\\xf6\\xdfe" in done.stderr
+
+
 def test_a_file_name_and_a_text_that_the_locale_lacks(tmp_path: Path) -> None:
     (tmp_path / "größe.yaml").write_text(WARM.replace("replicas: 3", "größe: 3"), encoding="utf-8")
     done = hapg("generate", str(tmp_path / "größe.yaml"), "-o", str(tmp_path / "out"), environment=ASCII)
@@ -145,7 +157,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"RENDERED": str(RENDERED), **{word: str(folder / name) for word, name in names.items()}}
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=command_lines(), stdin=STDIN, environment=ENVIRONMENT)
 def test_no_arguments_make_a_traceback(
     words: list[str],
@@ -154,7 +166,7 @@ def test_no_arguments_make_a_traceback(
     places: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """In this process, because 200 of them would take minutes; without helm, kubectl and a terminal."""
+    """In this process, because 120 of them would take minutes; without helm, kubectl and a terminal."""
     err = io.TextIOWrapper(io.BytesIO())
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)

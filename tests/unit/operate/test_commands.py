@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from hapg.cli import main
+from hapg.interrupts import Interrupted
 from hapg.operate import waiting
 from hapg.operate.kubectl import KubectlError
 from hapg_protocol import requests
@@ -107,7 +109,69 @@ def test_a_refusal_is_an_error(use: Use, clock: Clock, capsys: pytest.CaptureFix
 def test_a_request_that_nobody_takes_is_withdrawn(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     cluster = use(FakeCluster())
     assert main(["switchover", "pg", "--timeout", "3"]) == 1
-    assert "error: not done after 3 s, so the request was withdrawn; last state: waiting for pg-0 to answer\n" in capsys.readouterr().err
+    assert "error: not done after 3 s; the request was withdrawn; last state: waiting for pg-0 to answer\n" in capsys.readouterr().err
+    assert cluster.annotated[-1] == ("pg-0", "u0", {requests.SWITCHOVER: None})
+
+
+def interrupt() -> None:
+    raise Interrupted(signal.SIGTERM)
+
+
+def test_an_interrupt_withdraws_the_request(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = use(FakeCluster())
+    clock.then = [lambda: None, interrupt]
+    assert main(["switchover", "pg"]) == 143
+    assert capsys.readouterr().err.endswith("the request was withdrawn\nerror: interrupted\n")
+    assert cluster.annotated[-1] == ("pg-0", "u0", {requests.SWITCHOVER: None})
+
+
+def test_an_interrupt_after_the_request_was_taken_says_that_it_goes_on(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = use(FakeCluster())
+
+    def taken() -> None:
+        id = requests.switchover(cluster.annotated[0][2][requests.SWITCHOVER]).id
+        cluster.pods = [pod(0, "primary", answer=requests.answer(id, "taken", "switching over to pg-1")), *pods(1, 2)]
+
+    clock.then = [taken, interrupt]
+    assert main(["switchover", "pg"]) == 143
+    assert "pg-0 had taken the request already and carries it out; see `hapg status pg`\n" in capsys.readouterr().err
+
+
+def test_an_interrupt_withdraws_a_forced_failover_too(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = use(FakeCluster(WAITING, lease(FREE)))
+    clock.then = [interrupt]
+    assert main(["failover", "pg", "--force", "--yes"]) == 143
+    assert cluster.annotated[-1] == ("pg-1", "u1", {requests.FORCE: None})
+
+
+def test_a_request_that_cannot_be_withdrawn_is_told(
+    use: Use, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = use(FakeCluster())
+
+    def away() -> None:
+        def refuse(*_: object) -> None:
+            raise KubectlError("kubectl patch pod: connection refused")
+
+        monkeypatch.setattr(cluster, "annotate", refuse)
+        interrupt()
+
+    clock.then = [away]
+    assert main(["switchover", "pg"]) == 143
+    assert (
+        "the request may still stand: kubectl patch pod: connection refused; "
+        "`kubectl annotate pod pg-0 ha-postgres/switchover-` withdraws it\n"
+    ) in capsys.readouterr().err
+
+
+def test_nobody_to_tell_withdraws_the_request(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = use(FakeCluster())
+
+    def full(*_: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(waiting, "say", full)
+    assert main(["switchover", "pg"]) == 1
     assert cluster.annotated[-1] == ("pg-0", "u0", {requests.SWITCHOVER: None})
 
 
