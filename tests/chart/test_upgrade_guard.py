@@ -75,7 +75,7 @@ def released(major: str, values: Path) -> list[manifests.Manifest]:
 
 
 def rendering(values: Path) -> sources.Rendering:
-    return sources.Rendering(str(BIN / "helm3"), "ha-postgres", "demo", [values])
+    return sources.Rendering(str(BIN / "helm3"), "ha-postgres", "demo", ["--values", str(values)])
 
 
 def test_an_upgrade_is_possible_and_safe(major: str, values: Path, released: list[manifests.Manifest]) -> None:
@@ -140,6 +140,53 @@ def test_values_are_those_of_the_release(tmp_path: Path, capsys: pytest.CaptureF
     new = ["--helm", str(BIN / "helm3"), "--namespace", "demo", "-f", str(tmp_path / "hot.yaml")]
     assert main(["diff", str(tmp_path / "old.yaml"), str(helm.CHART), *new]) == 12
     assert 'data.failover.json.standbyMode: "warm" -> "hot"' in capsys.readouterr().out
+
+
+def test_values_of_the_command_line_and_the_version_of_kubernetes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "old.yaml").write_text(helm.text())
+    command = ["diff", str(tmp_path / "old.yaml"), str(helm.CHART), "--helm", str(BIN / "helm3"), "-n", "demo"]
+    assert main([*command, "--set", "standbyMode=hot", "--set", "replicas=5", "--kube-version", helm.KUBERNETES]) == 12
+    said = capsys.readouterr().out
+    assert 'data.failover.json.standbyMode: "warm" -> "hot"' in said
+    assert "spec.replicas: 3 -> 5" in said
+    assert main([*command, "--kube-version", "1.20.0"]) == 1
+    assert "incompatible with Kubernetes v1.20.0" in capsys.readouterr().err
+
+
+BALANCED = "service.type=LoadBalancer"
+RANGES = f"{BALANCED},service.loadBalancerSourceRanges="
+POLICY = "networkPolicy.enabled=true"
+CLIENTS = f"{POLICY},networkPolicy.clients[0].podSelector.matchLabels.a=b"
+VERDICTS = {
+    "synchronous": ("", "replication.mode=synchronous", 12),
+    "no longer synchronous": ("replication.mode=synchronous", "", 12),
+    "quorum in use": ("replication.mode=synchronous", "replication.mode=synchronous,replication.minSyncReplicas=2", 0),
+    "policy in use": ("replication.mode=synchronous", "replication.mode=synchronous,replication.synchronousPolicy=preferred", 11),
+    "policy without use": ("", "replication.synchronousPolicy=preferred", 0),
+    "image of another major": ("", "image.tag=16.1", 15),
+    "image of the same major": ("image.tag=15.4", "image.tag=15.5", 13),
+    "class of the load balancer": (BALANCED, f"{BALANCED},service.loadBalancerClass=x", 14),
+    "narrower type": (BALANCED, "service.type=ClusterIP", 13),
+    "wider type": ("", BALANCED, 0),
+    "narrower ranges": (BALANCED, RANGES + "{10.0.0.0/8}", 13),
+    "wider ranges": (RANGES + "{10.1.0.0/16}", RANGES + "{10.0.0.0/8}", 0),
+    "no ranges": (RANGES + "{10.1.0.0/16}", BALANCED, 0),
+    "own Secret": ("", "databaseSecret.secretName=own", 13),
+    "TLS off at once": ("tls.mode=require,tls.secretName=t", "", 15),
+    "TLS off after allow": ("tls.mode=allow,tls.secretName=t", "", 13),
+    "arguments of initdb": ("", "initdb.args={--data-checksums}", 13),
+    "no monitoring": ("monitor.agent=prometheus.io/builtin", "", 0),
+    "wider policy": (CLIENTS, POLICY, 0),
+    "narrower policy": (POLICY, CLIENTS, 13),
+}
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_the_verdict_on_changed_values(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    *sides, code = VERDICTS[name]
+    for side, values in zip(("old", "new"), sides, strict=True):
+        (tmp_path / side).write_text(helm.text(*(("--set", values) if values else ())))
+    assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new")]) == code, capsys.readouterr().out
 
 
 def test_what_helm_refuses_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

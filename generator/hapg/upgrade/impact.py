@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import enum
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from hapg.chart.manifests import Manifest, key
+from hapg.upgrade import reach
 from hapg.upgrade.differences import MISSING, Change, Path, changes
+from hapg.upgrade.effects import Effect, Finding, ObjectDiff
 
-
-class Effect(enum.IntEnum):
-    """The effect of a change, from harmless to harmful. The exit code is the value plus 10; for NOTHING it is 0."""
-
-    NOTHING = 0
-    RELOAD = 1
-    STANDBYS = 2
-    SWITCHOVER = 3
-    IMMUTABLE = 4
-    DATA = 5
-
-    @property
-    def words(self) -> str:
-        """The effect as shown to the user."""
-        return ("nothing", "reload", "restart of standbys", "switchover", "immutable", "data at risk")[self]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A change of one object, its effect and the reason. change: None if the object is added or removed."""
-
-    effect: Effect
-    reason: str
-    change: Change | None = None
-
-
-@dataclass(frozen=True)
-class ObjectDiff:
-    """The changes of one object. name: KIND/NAME, with the namespace if it has one; findings: at least one."""
-
-    name: str
-    findings: tuple[Finding, ...]
-
-    @property
-    def worst(self) -> Effect:
-        """The worst effect of this object's changes."""
-        return max(finding.effect for finding in self.findings)
+__all__ = ["Effect", "Finding", "ObjectDiff", "compare", "worst"]
 
 
 def compare(old: Sequence[Manifest], new: Sequence[Manifest]) -> list[ObjectDiff]:
@@ -95,7 +61,7 @@ _GONE = {
 
 def _gone(old: Manifest) -> Finding:
     harmless = (Effect.NOTHING, "is removed")
-    return Finding(*harmless) if _is_hook(old) or _is_for_jobs(old) else Finding(*_GONE.get(old["kind"], harmless))
+    return Finding(*harmless) if _is_hook(old) or _is_for_others(old) else Finding(*_GONE.get(old["kind"], harmless))
 
 
 def _hook_or_kind(new: Manifest | None) -> str:
@@ -110,9 +76,9 @@ def _is_hook(manifest: Manifest) -> bool:
     return "helm.sh/hook" in (manifest["metadata"].get("annotations") or {})
 
 
-def _is_for_jobs(manifest: Manifest) -> bool:
-    """True for what only the backup Jobs use: they come and go with it."""
-    return (manifest["metadata"].get("labels") or {}).get("app.kubernetes.io/component") == "backup"
+def _is_for_others(manifest: Manifest) -> bool:
+    """True for what only the backup Jobs or the monitoring use: it comes and goes with them."""
+    return (manifest["metadata"].get("labels") or {}).get("app.kubernetes.io/component") in ("backup", "metrics")
 
 
 def _changed(old: Manifest, new: Manifest) -> Iterator[Finding]:
@@ -162,19 +128,53 @@ def _scaled(change: Change, new: Manifest) -> Finding:
     return Finding(Effect.SWITCHOVER, "the servers with the highest ordinals are removed; a primary among them switches over first", change)
 
 
+_NEEDS_ALLOW = "can't follow a primary {}; set tls.mode allow in between"
+_RESTARTS = "pods restart one by one; the primary switches over before its own restart"
+
+
 def _pods(path: Path, change: Change, new: Manifest) -> Finding:
     if path[:2] == ("spec", "volumes") and path[2:3] in ((), ("[data]",)):
         return Finding(Effect.DATA, "the servers' data would be in another volume", change)
-    if path[-1:] == ("[HAPG_SSLMODE]",) and change.old is MISSING and change.new["value"] != "prefer":
-        return Finding(Effect.DATA, "standbys restart first and can't follow a primary without TLS; set tls.mode allow in between", change)
+    if path[-1:] == ("[HAPG_SSLMODE]",) and _requires_tls(change.old) != _requires_tls(change.new) and MISSING in (change.old, change.new):
+        without = "without TLS" if change.old is MISSING else "that no longer has TLS"
+        who = "standbys restart first and" if change.old is MISSING else "standbys that have not restarted yet"
+        return Finding(Effect.DATA, f"{who} {_NEEDS_ALLOW.format(without)}", change)
     if path[:2] == ("spec", "securityContext") and path[2:] in (("runAsUser",), ("fsGroup",)):
         return Finding(Effect.DATA, "the files on the volumes belong to another user, and PostgreSQL refuses them", change)
-    if new["spec"].get("replicas", 1) > 1:
-        return Finding(Effect.SWITCHOVER, "pods restart one by one; the primary switches over before its own restart", change)
-    return Finding(Effect.SWITCHOVER, "the only server restarts", change)
+    if path == ("spec", "containers", "[postgres]", "image") and (majors := _other_majors(change)) is not None:
+        return Finding(
+            Effect.DATA, f"servers of {majors[1]} can't read the data of {majors[0]}; see docs/upgrade.md, To the next major", change
+        )
+    restart = _RESTARTS if new["spec"].get("replicas", 1) > 1 else "the only server restarts"
+    if "[HAPG_INITDB_ARGS]" in path:
+        return Finding(Effect.SWITCHOVER, f"{restart}; the arguments themselves count for a new database only", change)
+    if path[:3] == ("spec", "volumes", "[secret]") and path[-1] == "name":
+        return Finding(Effect.SWITCHOVER, f"{restart}, if this Secret exists", change)
+    return Finding(Effect.SWITCHOVER, restart, change)
 
 
-def _service(change: Change, old: Manifest, _new: Manifest) -> Iterator[Finding]:
+def _requires_tls(variable: Any) -> bool:
+    return isinstance(variable, Mapping) and variable["value"] != "prefer"
+
+
+_TAG = re.compile(r":([1-9][0-9]*)(\.([0-9]+))?[^/:@]*(@.*)?")
+
+
+def _other_majors(change: Change) -> tuple[str, str] | None:
+    """Return the majors in the tags of two images if both are known and differ."""
+    old, new = (_major(value) for value in (change.old, change.new))
+    return (old, new) if old is not None and new is not None and old != new else None
+
+
+def _major(image: object) -> str | None:
+    """Return the major that an image's tag names: 15 for postgres:15.4-bookworm, 9.6 for postgres:9.6.24."""
+    found = _TAG.search(str(image).rpartition("/")[2])
+    if found is None or not found.string.endswith(found[0]):
+        return None
+    return f"{found[1]}{found[2] or ''}" if found[1] == "9" else found[1]
+
+
+def _service(change: Change, old: Manifest, new: Manifest) -> Iterator[Finding]:
     match change.path[1:]:
         case ("clusterIP" | "clusterIPs" | "ipFamilies", *_):
             yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change the address of a Service", change)
@@ -182,7 +182,13 @@ def _service(change: Change, old: Manifest, _new: Manifest) -> Iterator[Finding]
             yield Finding(Effect.SWITCHOVER, "clients reach other pods", change)
         case ("ports", *_) if old["spec"].get("clusterIP") != "None":
             yield Finding(Effect.SWITCHOVER, "clients must use another port", change)
-        case ("type",) if change.old == "ExternalName" or change.new == "ExternalName":
+        case ("type",):
+            yield reach.service_type(change)
+        case ("loadBalancerClass",):
+            yield reach.load_balancer_class(change, old["spec"], new["spec"])
+        case ("loadBalancerSourceRanges",):
+            yield reach.source_ranges(change)
+        case ("loadBalancerIP",):
             yield Finding(Effect.SWITCHOVER, "clients reach another address", change)
         case _:
             yield Finding(Effect.NOTHING, "open connections stay", change)
@@ -195,7 +201,7 @@ def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Findi
         case ("data", *_) if old["metadata"]["name"].endswith("-import"):
             yield Finding(Effect.NOTHING, "the import's own", change)
         case ("data", "failover.json"):
-            yield from _settings(change, _SETTINGS, "the failover containers reload it")
+            yield from _settings(change, {**_SETTINGS, **_replication(change)}, "the failover containers reload it")
         case ("data", "backup.json"):
             yield from _settings(change, _ARCHIVE, "the containers `backup` reload it")
         case ("data", "roles.json"):
@@ -213,6 +219,7 @@ _SETTINGS = {
     "replicas": (Effect.NOTHING, "the failover containers read the new number"),
     "terminationGracePeriodSeconds": (Effect.NOTHING, "it takes effect when pods are created again"),
     "postgresMajor": (Effect.SWITCHOVER, "it takes effect when pods are created again"),
+    "secret": (Effect.SWITCHOVER, "the password of postgres becomes the one in this Secret; clients have to use it"),
     "name": (Effect.DATA, "the release would look for its Lease and its pods under another name"),
     "selector": (Effect.DATA, "the release would look for its pods under other labels"),
     "labels": (Effect.DATA, "the release would look for its pods under other labels"),
@@ -222,6 +229,20 @@ _SETTINGS = {
     "upgradesFrom": (Effect.NOTHING, "data of another major is upgraded at a start, and only once"),
     "upgradeVerifiedHours": (Effect.NOTHING, "it is looked at before data of another major is upgraded"),
 }
+
+
+def _replication(change: Change) -> Mapping[str, tuple[Effect, str]]:
+    """Return the effects of changed settings of synchronous replication, which depend on whether it is in use."""
+    before, after = ((_json(value) or {}).get("replication", {}).get("mode") for value in (change.old, change.new))
+    now = "commits wait for standbys from then on" if after == "synchronous" else "a failover may lose commits from then on"
+    found = {"replication.mode": (Effect.STANDBYS, f"standbys restart once, the primary does not; {now}")}
+    if before == after == "synchronous":
+        reason = "has no effect while the mode is synchronous; go to asynchronous, wait until the quorum is gone, and come back"
+        found["replication.minSyncReplicas"] = (Effect.NOTHING, reason)
+    elif after != "synchronous":
+        idle = (Effect.NOTHING, "not in use while the mode is asynchronous")
+        found |= {"replication.minSyncReplicas": idle, "replication.synchronousPolicy": idle}
+    return found
 
 
 _ARCHIVE = {
@@ -241,11 +262,11 @@ def _settings(change: Change, known: Mapping[str, tuple[Effect, str]], otherwise
         if inner.path == ("postgresMajor", "major"):
             yield Finding(Effect.DATA, "a server of another major can't read the data; see docs/upgrade.md, To the next major", shown)
         else:
-            effect, reason = known.get(inner.path[0], (Effect.RELOAD, otherwise))
+            effect, reason = known.get(inner.where, known.get(inner.path[0], (Effect.RELOAD, otherwise)))
             yield Finding(effect, reason, shown)
 
 
-def _json(value: object) -> object:
+def _json(value: object) -> Any:
     try:
         return json.loads(value) if isinstance(value, str) else None
     except ValueError:
@@ -306,8 +327,11 @@ def _workload(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Findin
         yield Finding(Effect.NOTHING, "its own pods are replaced; the servers are not affected", change)
 
 
-def _network_policy(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:
-    yield Finding(Effect.SWITCHOVER, _CUTS_OFF, change)
+def _network_policy(change: Change, old: Manifest, new: Manifest) -> Iterator[Finding]:
+    if reach.is_wider(old["spec"], new["spec"]):
+        yield Finding(Effect.NOTHING, "it allows all that it allowed, and more", change)
+    else:
+        yield Finding(Effect.SWITCHOVER, _CUTS_OFF, change)
 
 
 def _other(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:

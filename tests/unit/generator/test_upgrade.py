@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from hapg.chart import manifests
 from hapg.cli import main
 from hapg.upgrade import differences, impact
 from hapg.upgrade.impact import Effect
+from tests.unit.generator.conftest import WARM
 
 Objects = dict[str, Any]
 RENDERED = Path(__file__).parents[3] / "values-examples" / "rendered" / "tutorial-warm.yaml"
@@ -301,7 +301,22 @@ def one(kind: str, **content: Any) -> list[manifests.Manifest]:
         ("Job", {"spec": {"suspend": True}}, {"spec": {"suspend": False}}, Effect.NOTHING),
         ("Deployment", {"spec": {"selector": 1}}, {"spec": {"selector": 2}}, Effect.IMMUTABLE),
         ("Deployment", {"spec": {"template": 1}}, {"spec": {"template": 2}}, Effect.NOTHING),
-        ("NetworkPolicy", {"spec": {"ingress": []}}, {"spec": {"ingress": [{}]}}, Effect.SWITCHOVER),
+        ("NetworkPolicy", {"spec": {"ingress": []}}, {"spec": {"ingress": [{}]}}, Effect.NOTHING),
+        ("NetworkPolicy", {"spec": {"ingress": [{}]}}, {"spec": {"ingress": []}}, Effect.SWITCHOVER),
+        ("NetworkPolicy", {"spec": {"ingress": [{"ports": [1]}]}}, {"spec": {"ingress": [{"ports": [1, 2]}]}}, Effect.NOTHING),
+        ("NetworkPolicy", {"spec": {"ingress": [{"ports": [1, 2]}]}}, {"spec": {"ingress": [{"ports": [1]}]}}, Effect.SWITCHOVER),
+        ("NetworkPolicy", {"spec": {"egress": [{"to": [1]}]}}, {"spec": {"egress": [{"to": [1]}, {"to": [2]}]}}, Effect.NOTHING),
+        ("NetworkPolicy", {"spec": {"podSelector": {}}}, {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}}, Effect.SWITCHOVER),
+        ("NetworkPolicy", {"spec": {"policyTypes": ["Ingress"]}}, {"spec": {"policyTypes": ["Ingress", "Egress"]}}, Effect.SWITCHOVER),
+        (
+            "Service",
+            {"spec": {"loadBalancerSourceRanges": ["10.0.0.0/8"]}},
+            {"spec": {"loadBalancerSourceRanges": ["::/0"]}},
+            Effect.SWITCHOVER,
+        ),
+        ("Service", {"spec": {"loadBalancerSourceRanges": ["x"]}}, {"spec": {"loadBalancerSourceRanges": ["x", "y"]}}, Effect.NOTHING),
+        ("Service", {"spec": {"loadBalancerIP": "10.0.0.1"}}, {"spec": {"loadBalancerIP": "10.0.0.2"}}, Effect.SWITCHOVER),
+        ("Service", {"spec": {"type": "NodePort"}}, {"spec": {}}, Effect.SWITCHOVER),
         ("Widget", {"spec": 1}, {"spec": 2}, Effect.NOTHING),
     ],
 )
@@ -317,6 +332,24 @@ def test_other_objects_that_go(kind: str, effect: Effect) -> None:
 def test_a_new_network_policy_may_cut_clients_off() -> None:
     assert impact.worst(impact.compare([], one("NetworkPolicy"))) is Effect.SWITCHOVER
     assert impact.worst(impact.compare(one("NetworkPolicy"), [])) is Effect.NOTHING
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect"),
+    [
+        ("postgres:15", "registry.example.com:5000/a/postgres:16.2-bookworm", Effect.DATA),
+        ("postgres:9.6.24", "postgres:10.1", Effect.DATA),
+        ("postgres:9.6.1", "postgres:9.6.24", Effect.SWITCHOVER),
+        ("postgres:15", "postgres:15.4@sha256:0", Effect.SWITCHOVER),
+        ("postgres:15", "postgres@sha256:0", Effect.SWITCHOVER),
+        ("postgres:15", "registry.example.com:16/postgres:latest", Effect.SWITCHOVER),
+    ],
+)
+def test_an_image_of_another_major_cannot_read_the_data(old: str, new: str, effect: Effect) -> None:
+    before, after = release(), release()
+    for objects, image in ((before, old), (after, new)):
+        pods(objects)["containers"][0]["image"] = image
+    assert impact.worst(impact.compare(before, after)) is effect
 
 
 def test_changed_scripts_of_the_first_server_do_nothing() -> None:
@@ -411,6 +444,65 @@ class TestCommand:
             "worst: switchover\n"
         )
 
+    def test_as_json(self, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["diff", str(RENDERED), str(new), "-o", "json"]) == 13
+        found = json.loads(capsys.readouterr().out)
+        assert (found["worst"], found["exitCode"]) == ("switchover", 13)
+        assert [(each["object"], each["worst"]) for each in found["objects"]] == [
+            ("ConfigMap/ha-postgres-config in demo", "restart of standbys"),
+            ("StatefulSet/ha-postgres in demo", "switchover"),
+        ]
+        reason = "the servers with the highest ordinals are removed; a primary among them switches over first"
+        assert found["objects"][1]["changes"] == [
+            {"effect": "switchover", "reason": reason, "path": "spec.replicas", "old": 3, "new": 2},
+        ]
+        assert main(["diff", str(RENDERED), str(RENDERED), "-o", "json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"worst": "nothing", "exitCode": 0, "objects": []}
+
+    def test_as_markdown(self, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["diff", str(RENDERED), str(new), "-o", "markdown"]) == 13
+        assert capsys.readouterr().out == (
+            "Worst effect: **switchover**\n\n| object | effect | change |\n|---|---|---|\n"
+            "| ConfigMap/ha-postgres-config in demo | restart of standbys | "
+            'data.failover.json.standbyMode: "warm" -> "hot" (restart of standbys: standbys restart in the other mode) |\n'
+            "| ConfigMap/ha-postgres-config in demo | reload | "
+            "data.pg\\_hba.conf: (reload: read once the kubelet has updated the files; servers reload them) |\n"
+            "| StatefulSet/ha-postgres in demo | switchover | spec.replicas: 3 -> 2 (switchover: the servers with the highest ordinals "
+            "are removed; a primary among them switches over first) |\n"
+        )
+        assert main(["diff", str(RENDERED), str(RENDERED), "-o", "markdown"]) == 0
+        assert capsys.readouterr().out == "No difference.\n"
+
+    def test_another_release_is_told_of(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (tmp_path / "new").write_text(RENDERED.read_text().replace("ha-postgres", "orders"))
+        assert main(["diff", str(RENDERED), str(tmp_path / "new")]) == 15
+        assert capsys.readouterr().err == (
+            "warning: OLD is ha-postgres in demo, NEW is orders in demo; --release and --namespace say how a chart is rendered\n"
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            ("", "no objects in it; a chart, a package (.tgz) or a file of rendered manifests is expected"),
+            ("# nothing\n", "no objects in it"),
+            (WARM, "a spec, not a chart; `hapg generate` makes one of it"),
+            ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n", "1 objects, but no release of hapg's among them"),
+            ("version: '15'\n", "manifest 1 (None None): apiVersion: a string that is not empty is expected"),
+        ],
+    )
+    @pytest.mark.parametrize("side", [0, 1])
+    def test_a_file_without_a_release_is_an_error(
+        self, side: int, text: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """As nothing, it would make everything new and nothing at risk."""
+        (tmp_path / "other.yaml").write_text(text)
+        sides = [str(RENDERED), str(RENDERED)]
+        sides[side] = str(tmp_path / "other.yaml")
+        assert main(["diff", *sides]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert f"error: {tmp_path}/other.yaml: {sentence}" in captured.err
+
     def test_labels_take_one_line(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         objects = release()
         find(objects, "Service")["metadata"]["labels"].update({"helm.sh/chart": "ha-postgres-15.9.9", "example.com/team": "orders"})
@@ -428,13 +520,14 @@ class TestCommand:
 
     def test_a_secret_is_not_shown(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         for name, password in (("old", "hunter2"), ("new", "hunter3")):
-            (tmp_path / name).write_text(yaml.safe_dump(one("Secret", stringData={"password": password})[0]))
-        assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new")]) == 11
-        assert "hunter" not in capsys.readouterr().out
+            (tmp_path / name).write_text(manifests.text([*release(), *one("Secret", stringData={"password": password})]))
+        for output in ("text", "json", "markdown"):
+            assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new"), "-o", output]) == 11
+            assert "hunter" not in capsys.readouterr().out
 
     def test_a_long_text_is_cut(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         for name, lines in (("old", ""), ("new", "".join(f"{number}\n" for number in range(100)))):
-            (tmp_path / name).write_text(manifests.text(one("ConfigMap", data={"a": "x\n" + lines})))
+            (tmp_path / name).write_text(manifests.text([*release(), *one("ConfigMap", data={"a": "x\n" + lines})]))
         assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new")]) == 11
         assert "    … 80 more lines\n" in capsys.readouterr().out
 
