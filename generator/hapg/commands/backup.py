@@ -42,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Send the request, print its output as it comes to standard error and the result to standard output."""
     cluster = common.cluster(options)
-    release = waiting.look(cluster, options.release)
+    release = waiting.look(cluster, common.named(cluster, options))
     archiver.repository(cluster, release.name)
     pod = _any_pod(release) if options.verb == "list" else backup_requests.primary(release)
     if options.verb != "list":

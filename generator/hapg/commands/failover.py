@@ -31,12 +31,13 @@ def run(options: argparse.Namespace) -> int:
         )
         return REFUSED
     cluster = common.cluster(options)
-    seen = waiting.look(cluster, options.release)
+    name = common.named(cluster, options)
+    seen = waiting.look(cluster, name)
     order = plan.force(seen, options.to, secrets.token_hex(4))
     waiting.say(*plan.losses(seen, order))
     if not options.yes and not _confirmed(order):
         return REFUSED
-    print(waiting.carry_out(cluster, options.release, order, options.timeout))
+    print(waiting.carry_out(cluster, name, order, options.timeout))
     return DONE
 
 

@@ -46,13 +46,14 @@ def run(options: argparse.Namespace) -> int:
     if bad:
         raise InputError(bad)
     cluster = common.cluster(options)
+    release = common.named(cluster, options)
     if not options.reclone:
-        print(resizing.grow(cluster, options.release, sizes, options.timeout))
+        print(resizing.grow(cluster, release, sizes, options.timeout))
         return DONE
-    found = resizing.prepare(cluster, options.release, Reclone(sizes, options.wal_class))
+    found = resizing.prepare(cluster, release, Reclone(sizes, options.wal_class))
     if reclone.left(found.seen, found.plan):
         waiting.say(*reclone.summary(found.seen, found.plan))
-        if not confirmation.by_name(options.release, options.yes, "to have it cloned onto new volumes", "nothing was changed"):
+        if not confirmation.by_name(release, options.yes, "to have it cloned onto new volumes", "nothing was changed"):
             return REFUSED
     print(resizing.clone(cluster, found, options.timeout))
     return DONE

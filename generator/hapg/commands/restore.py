@@ -36,11 +36,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check the target against the archive, and write the values."""
-    name, new = options.release, options.new
-    restoring.check_name(name, new)
+    new = options.new
+    restoring.check_name(options.release, new)
     target = next((Target(kind, value) for kind in _TARGETS if (value := getattr(options, kind)) is not None), Target())
     restoring.check_form(target)
     cluster = common.cluster(options)
+    name = common.named(cluster, options)
+    restoring.check_name(name, new)
     release = waiting.look(cluster, name)
     repository = archiver.repository(cluster, name)
     stateful_set = _stateful_set(cluster, name)

@@ -20,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Request the switchover, wait for it, and print the new primary."""
     cluster = common.cluster(options)
-    order = waiting.switchover_order(cluster, options.release, options.to, options.timeout)
-    print(waiting.carry_out(cluster, options.release, order, options.timeout))
+    name = common.named(cluster, options)
+    order = waiting.switchover_order(cluster, name, options.to, options.timeout)
+    print(waiting.carry_out(cluster, name, order, options.timeout))
     return DONE

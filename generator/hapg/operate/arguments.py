@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from hapg.operate.kubectl import Kubectl
+from hapg.operate import naming
+from hapg.operate.kubectl import Cluster, Kubectl
+
+RELEASE = "the release's full name, the same as of its StatefulSet and Lease, or the name under which Helm installed it"
 
 
 def add_release(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that select the release."""
-    parser.add_argument("release", metavar="RELEASE", help="the release's full name, the same as of its StatefulSet and Lease")
+    parser.add_argument("release", metavar="RELEASE", help=RELEASE)
     add_namespace(parser)
 
 
@@ -28,6 +31,11 @@ def add_timeout(parser: argparse.ArgumentParser, default: float = 180.0, what: s
 def cluster(options: argparse.Namespace) -> Kubectl:
     """Return the cluster that the arguments of `add_release` or `add_namespace` select."""
     return Kubectl(options.namespace, options.context, options.kubeconfig)
+
+
+def named(cluster: Cluster, options: argparse.Namespace) -> str:
+    """Return the full name of the release that the user has named. Raise OperateError, KubectlError."""
+    return naming.full_name(cluster, options.release)
 
 
 def _seconds(text: str) -> float:

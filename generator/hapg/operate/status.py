@@ -22,6 +22,17 @@ def table(release: Release) -> str:
     return "\n".join([*_summary(release), "", *lines, *(f"warning: {text}" for text in warnings(release))])
 
 
+def list_of(found: Sequence[Release]) -> str:
+    """Return the output of `hapg status` without a release: one line for each."""
+    rows = [("RELEASE", "PRIMARY", "READY", "WRITABLE", "WARNINGS")]
+    for each in found:
+        ready = f"{sum(pod.ready for pod in each.pods)}/{each.replicas}"
+        writable = "yes" if nobody_writes(each) is None else "paused" if _sleeps(each) else "no"
+        rows.append((each.name, document(each)["primary"] or "-", ready, writable, str(len(warnings(each)))))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
 def _summary(release: Release) -> list[str]:
     lines = [f"release   {release.name} in namespace {release.namespace}, {release.replicas} replicas"]
     if release.imports:

@@ -112,12 +112,19 @@ class FakeCluster:
     executed: list[tuple[str, str]] = field(default_factory=list)
     imports: list[dict[str, Any]] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
+    configs: list[dict[str, Any]] = field(default_factory=list)
 
     def find(self, kind: str, name: str) -> Mapping[str, Any] | None:
         objects = {("configmap", "pg-config"): self.config, ("lease", "pg"): self.lease, ("statefulset", "pg"): self.stateful_set}
         return objects.get((kind, name))
 
+    def all(self, kind: str) -> list[Mapping[str, Any]]:
+        assert kind == "configmap"
+        return list(self.configs)
+
     def select(self, kind: str, labels: Mapping[str, str]) -> list[Mapping[str, Any]]:
+        if kind == "configmaps":
+            return [each for each in self.configs if labels.items() <= each["metadata"]["labels"].items()]
         assert kind == "pods"
         if labels == {IMPORT: "pg"}:
             return list(self.imports)

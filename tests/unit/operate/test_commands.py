@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from hapg.operate import waiting
 from hapg.operate.kubectl import KubectlError
 from hapg_protocol import requests
 from hapg_protocol.model import Holder
-from tests.unit.operate.conftest import GIVEN_BACK, HELD, Clock, FakeCluster, lease, pod, pods, said
+from tests.unit.operate.conftest import GIVEN_BACK, HELD, Clock, FakeCluster, config, lease, pod, pods, said
 
 Use = Callable[[FakeCluster], FakeCluster]
 FREE = replace(HELD, release=GIVEN_BACK)
@@ -44,6 +45,42 @@ def test_a_release_that_is_not_there_is_one_sentence(use: Use, capsys: pytest.Ca
     use(FakeCluster(config=None))
     assert main(["status", "pg"]) == 1
     assert capsys.readouterr() == ("", "error: release pg not found in namespace demo: no ConfigMap pg-config\n")
+
+
+def installed(helm_name: str, full_name: str = "pg") -> dict[str, Any]:
+    """The ConfigMap of a release as Helm labels it."""
+    metadata = {"name": f"{full_name}-config", "namespace": "demo", "labels": {"app.kubernetes.io/instance": helm_name}}
+    return {**config(), "metadata": metadata}
+
+
+@pytest.mark.parametrize("name", ["orders", "pg"])
+def test_a_release_is_found_by_helms_name_and_by_its_own(name: str, use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    other = {"metadata": {"name": "x-config", "labels": {"app.kubernetes.io/instance": "orders"}}, "data": {}}
+    cluster = use(FakeCluster(configs=[installed("orders"), installed("others", "other"), other]))
+    assert main(["status", name]) == 0
+    assert capsys.readouterr().out.startswith("release   pg in namespace demo, 3 replicas\n")
+    assert main(["switchover", name, "--timeout", "1"]) == 1
+    assert cluster.annotated[0][0] == "pg-0"
+
+
+def test_several_releases_of_one_name_are_told(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    use(FakeCluster(configs=[installed("shop", "pg"), installed("shop", "other")]))
+    assert main(["status", "shop"]) == 1
+    assert capsys.readouterr().err == ("error: shop: Helm has installed several releases under this name: other, pg; name one of them\n")
+
+
+def test_status_without_a_name_lists_all_releases(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = use(FakeCluster(configs=[installed("orders"), {"metadata": {"name": "x-config"}}]))
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out == ("RELEASE  PRIMARY  READY  WRITABLE  WARNINGS\npg       pg-0     3/3    yes       0\n")
+    assert main(["status", "-o", "json"]) == 0
+    assert [each["release"] for each in json.loads(capsys.readouterr().out)] == ["pg"]
+    cluster.lease = lease(FREE)
+    assert main(["status"]) == 1
+    assert " no  " in capsys.readouterr().out
+    cluster.configs = []
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out == "no release in namespace demo\n"
 
 
 def test_a_switchover_waits_for_the_new_primary(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
