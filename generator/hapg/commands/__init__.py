@@ -17,6 +17,7 @@ from hapg import VERSION
 
 COMMANDS = {
     "backup": "list the backups of a release, take one, or check the archive",
+    "completion": "print the completion script of a shell",
     "diff": "show what an upgrade from one chart to another changes, and how it affects a running release",
     "dormant": "list the releases that are uninstalled or paused and whose data is kept",
     "failover": "force the promotion of a replica that may lack acknowledged rows: the last resort",

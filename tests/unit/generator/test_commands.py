@@ -16,7 +16,7 @@ import yaml
 from hapg import cli, commands
 from hapg.commands.post_render import HELM_PLUGIN
 
-HEAVY = ("jinja2", "jsonschema", "yaml", "kubernetes", "psycopg2", "pluggy", "cronsim", "difflib", "tempfile")
+HEAVY = ("jinja2", "jsonschema", "yaml", "kubernetes", "psycopg2", "pluggy", "cronsim", "difflib", "shtab", "tempfile")
 
 
 def test_every_command_has_a_module_and_every_module_is_a_command() -> None:
@@ -60,6 +60,33 @@ def test_a_misspelt_word_is_told_its_nearest(arguments: list[str], sentence: str
         cli.main(arguments)
     assert caught.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def completed(*words: str) -> list[str]:
+    """What bash offers for the last of `words`."""
+    script = 'eval "$(' + f"{sys.executable} -m hapg completion bash" + ')"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+    call = '_shtab_hapg; printf "%s\\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(["/bin/bash", "-c", script + call, "bash", *words], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return [word.strip() for word in done.stdout.splitlines()]
+
+
+def test_bash_completes_commands_verbs_options_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sorted(completed("hapg", "s")) == ["schema", "status", "switchover"]
+    assert completed("hapg", "backup", "ver") == ["verify"]
+    assert completed("hapg", "diff", "--kube") == ["--kube-version"]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "postgres.yaml").touch()
+    assert completed("hapg", "generate", "post") == ["postgres.yaml"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_command_is_completed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert [name for name in commands.COMMANDS if name not in script] == []
+    assert "--kube-version" in script or "kube-version" in script
 
 
 def test_the_help_lists_every_command_and_imports_nothing_heavy() -> None:

@@ -117,7 +117,7 @@ LINES = (
     *("diff RENDERED RENDERED", "diff RENDERED CHART -f SPEC", "diff SPEC -", "package CHART -o FOLDER"),
     *("status pg", "switchover pg --to pg-1 --timeout 1", "failover pg --force --yes", "dormant list"),
     *("wipe pg --yes pg", "backup list pg", "backup now pg --type full", "restore pg --as other --time now"),
-    *("resize pg --data-size 1Gi --reclone --yes pg", "--version", "--help"),
+    *("resize pg --data-size 1Gi --reclone --yes pg", "--version", "--help", "completion bash"),
 )
 """Command lines that are nearly right."""
 
