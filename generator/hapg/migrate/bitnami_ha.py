@@ -97,7 +97,6 @@ _TABLE: tuple[Rule, ...] = (
     *shared.persistence("persistence"),
     same("networkPolicy.enabled", "networkPolicy.enabled"),
     none("networkPolicy", "set networkPolicy.clients, networkPolicy.metrics and networkPolicy.extraEgress"),
-    same("metricsImage.pullPolicy", "failoverImage.pullPolicy"),
     none("metricsImage", "the failover containers serve the metrics"),
     *shared.metrics(),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.unit.migrate import rest
+
 KUBEDB_08 = """\
 apiVersion: kubedb.com/v1alpha1
 kind: Postgres
@@ -549,3 +551,5 @@ metrics: {enabled: true, serviceMonitor: {enabled: false}}
 """
 
 EXAMPLES |= {"bitnami": BITNAMI, "bitnami-small": BITNAMI_SMALL, "bitnami-ha": BITNAMI_HA}
+
+EXAMPLES |= {f"{name}-rest": rest.text(name) for name in rest.REST}

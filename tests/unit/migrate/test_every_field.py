@@ -151,6 +151,13 @@ def yaml_path(path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("system", systems.SYSTEMS, ids=lambda system: system.id)
+def test_every_rule_that_gives_a_value_is_tried(system: foreign.System) -> None:
+    documents = [document for _, document in OBJECTS if foreign.system(document) == system]
+    giving = [rule for rule in systems.source_of(system).table if rule.to or rule.convert]
+    assert [rule.path for rule in giving if not any(list(walk.matches(document, rule.path)) for document in documents)] == []
+
+
+@pytest.mark.parametrize("system", systems.SYSTEMS, ids=lambda system: system.id)
 def test_a_rule_says_why_and_what_to_do(system: foreign.System) -> None:
     loaded: source.Source = systems.source_of(system)
     assert [rule.path for rule in loaded.table if rule.outcome is Outcome.NONE and len(rule.text) < 20] == []
