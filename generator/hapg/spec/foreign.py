@@ -29,7 +29,8 @@ _KINDS = {
     ("postgres-operator.crunchydata.com", "PostgresCluster"): CRUNCHY,
 }
 _OWN_VERSION = "kubedb.com/v1alpha1"
-_OF_BITNAMI_HA = frozenset({"pgpool", "witness"})
+_OF_BITNAMI_HA = frozenset({"pgpool", "pgpoolImage", "postgresqlImage", "witness"})
+_OF_ITS_SERVERS = frozenset({"replicaCount", "image", "username", "database", "existingSecret", "repmgrUsername", "repmgrPassword"})
 _OF_BITNAMI = frozenset({"auth", "architecture", "primary", "readReplicas"})
 
 
@@ -38,9 +39,12 @@ def system(document: Mapping[str, Any]) -> System | None:
     version, kind = document.get("apiVersion"), document.get("kind")
     if kind is not None or version is not None:
         return _KINDS.get((str(version).partition("/")[0], str(kind)))
-    if document.keys() & _OF_BITNAMI_HA or (isinstance(document.get("postgresql"), dict) and not document.keys() & _OF_BITNAMI):
+    if document.keys() & _OF_BITNAMI_HA:
         return BITNAMI_HA
-    return BITNAMI if document.keys() & _OF_BITNAMI else None
+    if document.keys() & _OF_BITNAMI:
+        return BITNAMI
+    servers = document.get("postgresql")
+    return BITNAMI_HA if isinstance(servers, dict) and servers.keys() & _OF_ITS_SERVERS else None
 
 
 def is_foreign(document: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ import yaml
 
 from hapg.cli import main
 from hapg.errors import InputError
-from hapg.spec import parser
+from hapg.spec import foreign, parser
 from tests.unit.generator.conftest import WARM
 
 CLAIM = {"storageClassName": "standard", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "50Mi"}}}
@@ -106,6 +106,11 @@ def test_labels_and_annotations_of_the_author_are_still_refused() -> None:
     document["metadata"]["annotations"]["example.com/team"] = "orders"
     with pytest.raises(InputError, match="annotations are not copied"):
         parser.parse(text(document), "db.yaml")
+
+
+@pytest.mark.parametrize("text", ["postgresql: {parameters: {work_mem: 16MB}}\n", 'version: "15"\nvalues: {replicas: 3}\n'])
+def test_what_is_ours_is_not_taken_for_anothers(text: str) -> None:
+    assert foreign.system(yaml.safe_load(text)) is None
 
 
 @pytest.mark.parametrize(

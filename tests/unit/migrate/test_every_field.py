@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from hapg import yamlio
 from hapg.chart import values
-from hapg.cli import main
 from hapg.hooks import generation
 from hapg.hooks.run import Hooks
 from hapg.hooks.specs import names
@@ -103,21 +101,21 @@ def test_no_field_is_dropped_whatever_it_holds(mutation: tuple[dict[str, Any], S
     found = migrate(document)
     assert missing(document, found) == []
     assert any(path[: len(entry.path)] == entry.path or entry.path[: len(path)] == path for entry in found.entries)
-    schemas = generation.schemas(parser.parse(output.one_document(found).encode(), "out.yaml"), Hooks(dict.fromkeys(names(), ())))
-    assert values.nested(schemas.hooked)
+    assert values_of(output.one_document(found))
+
+
+def values_of(spec: str, *files: generation.Given) -> object:
+    """The values of the chart that `hapg generate` makes."""
+    wanted = parser.parse(spec.encode(), "out.yaml")
+    return values.nested(generation.schemas(wanted, Hooks(dict.fromkeys(names(), ())), files).hooked)
 
 
 @pytest.mark.parametrize(("_name", "document"), OBJECTS, ids=[name for name, _ in OBJECTS])
-def test_generate_accepts_both_forms_of_the_output(_name: str, document: dict[str, Any], tmp_path: Path) -> None:
+def test_generate_accepts_both_forms_of_the_output_and_makes_the_same_of_them(_name: str, document: dict[str, Any]) -> None:
     found = migrate(document)
-    for name, text in output.files(found, "").items():
-        (tmp_path / name).write_text(text)
-    (tmp_path / "one.yaml").write_text(output.one_document(found))
-    spec, values = tmp_path / "postgres.yaml", tmp_path / "values.yaml"
-    assert main(["generate", str(spec), "--values", str(values), "-o", str(tmp_path / "two")]) == 0
-    assert main(["generate", str(tmp_path / "one.yaml"), "-o", str(tmp_path / "one")]) == 0
-    made = {form: (tmp_path / form / found.name / "values.yaml").read_text() for form in ("one", "two")}
-    assert made["one"] == made["two"]
+    written = output.files(found, "")
+    file = generation.Given("values.yaml", yaml.safe_load(written["values.yaml"]))
+    assert values_of(written["postgres.yaml"], file) == values_of(output.one_document(found))
 
 
 @pytest.mark.parametrize(("_name", "document"), OBJECTS, ids=[name for name, _ in OBJECTS])
