@@ -50,6 +50,7 @@ from .core.state.actions import (
     Exit,
     Kill,
     Label,
+    LabelReads,
     LetGo,
     ListPods,
     PutLease,
@@ -390,6 +391,8 @@ class Agent:
                 self._calls.annotate(self._me, dict(annotations))
             case Label(pod, uid, role):
                 self._calls.label(pod, uid, role)
+            case LabelReads(reads):
+                self._calls.label_reads(self._me, reads)
             case WriteDeadline(deadline, term):
                 if self.world.hello is not None:
                     self._adapters.supervisor.write_deadline(deadline, term, self.world.hello)

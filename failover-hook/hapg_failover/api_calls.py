@@ -115,9 +115,16 @@ class ApiCalls:
         self._patches.do(lambda: self._patch(PodPatch(me.pod, me.uid, annotations=dict(annotations)), PUBLISH_TRIES))
 
     def label(self, pod: str, uid: str, role: str) -> None:
-        """Set a pod's role label."""
+        """Set a pod's role label. The primary isn't labelled as a hot standby."""
         labels: dict[str, str | None] = {self._settings().label_role: role}
+        if role == "primary":
+            labels[pods.HOT_STANDBY] = None
         self._patches.do(lambda: self._patch(PodPatch(pod, uid, labels=labels), 1))
+
+    def label_reads(self, me: Holder, reads: bool) -> None:
+        """Label our own pod as a hot standby, or take that label away."""
+        labels = {pods.HOT_STANDBY: "true" if reads else None}
+        self._patches.do(lambda: self._patch(PodPatch(me.pod, me.uid, labels=labels), 1))
 
     def _patch(self, patch: PodPatch, tries: int) -> None:
         begun = self._runtime.now()

@@ -160,6 +160,13 @@ class ServerLooked:
 
 
 @dataclass(frozen=True)
+class ReadsAnswered:
+    """Our server, a hot standby, has answered a query at `at` (CLOCK_BOOTTIME)."""
+
+    at: float
+
+
+@dataclass(frozen=True)
 class Greeted:
     """The server's response to a new connection."""
 
@@ -237,6 +244,7 @@ Event = (
     | LocksReturned
     | DeadlineWritten
     | ServerLooked
+    | ReadsAnswered
     | Greeted
     | DiskProbed
     | ReplaySeen

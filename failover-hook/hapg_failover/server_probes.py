@@ -13,8 +13,8 @@ from .core import disk_space
 from .core.state import connections
 from .core.state.connections import Greeting
 from .core.state.phases import Phase
-from .core.timing import SILENT_S
-from .events import ConfigurationTried, DiskProbed, Event, Greeted, ServerLooked
+from .core.timing import READS_FRESH_S, SILENT_S
+from .events import ConfigurationTried, DiskProbed, Event, Greeted, ReadsAnswered, ServerLooked
 from .settings import Settings
 from .workers import Due, every
 
@@ -27,6 +27,7 @@ FILES_S = 5.0
 EMERGENCY_SPACE_S = 10.0
 KEEP_S = 2.0
 KEEP_AGAIN_S = 5.0
+READS_S = 1.0
 GREET_S = 5.0
 WRITING = (Phase.PRIMARY, Phase.PROMOTING)
 STANDING_BY = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING)
@@ -61,6 +62,8 @@ class ServerProbes:
         self._slots = Due(runtime, SLOTS_EVERY_S)
         self._segment = Due(runtime, SEGMENT_EVERY_S)
         self._keep = Due(runtime, KEEP_AGAIN_S)
+        self._reads = Due(runtime, READS_S)
+        self._read_at = float("-inf")
         self._refusing = 0.0
         self._configuration = configuration
         self._files_changed = runtime.mailbox()
@@ -78,6 +81,7 @@ class ServerProbes:
         if self._phase() not in WRITING:
             self._told = {}
             self._keep_session()
+            self._try_reads()
             return
         with_slots = self._slots.is_due()
         try:
@@ -104,6 +108,17 @@ class ServerProbes:
             self._keep.done()
             with suppress(SqlError):
                 self._sql.keep(KEEP_S)
+
+    def _try_reads(self) -> None:
+        """Ask a hot standby that follows whether it answers queries."""
+        if self._phase() is not Phase.FOLLOW or self._settings().standby_mode != "hot" or not self._reads.is_due():
+            return
+        self._reads.done()
+        now = self._runtime.now()
+        with suppress(SqlError):
+            if self._sql.reads(KEEP_S):
+                is_news, self._read_at = now - self._read_at >= READS_FRESH_S, now
+                self._report(ReadsAnswered(now), is_news)
 
     def _greet(self) -> None:
         """Check whether a primary answers a new connection."""

@@ -39,6 +39,7 @@ from .events import (
     PodSeen,
     PodsListed,
     PutAnswered,
+    ReadsAnswered,
     RecordChecked,
     ReplaySeen,
     ServerLooked,
@@ -76,6 +77,7 @@ class World:
     standby_names: str = ""
     recovery: Recovery | None = None
     status_at: float = 0.0
+    reads_at: float = -1e9
     greeting: Greeting = ANSWERED
     probe_at: float = 0.0
     room: int | None = None
@@ -127,6 +129,8 @@ class World:
                 self.term_in_force = event.term
             case ServerLooked():
                 self._look_at_server(event)
+            case ReadsAnswered():
+                self.reads_at = event.at
             case Greeted():
                 self.greeting = event.greeting
             case DiskProbed():
@@ -178,6 +182,8 @@ class World:
         """Record the result of an operation. After a promotion, no standby is known to stream from the server yet."""
         if result.op is Op.PROMOTE:
             self.streaming = ()
+        if result.op is Op.START:
+            self.reads_at = -1e9
         if result.refused is not None:
             self.refused = result.refused
         self.ops.append(result)
@@ -294,6 +300,7 @@ class World:
             room=self.room,
             room_on=self.room_on,
             room_at=self.room_at,
+            reads_at=self.reads_at,
             segment=self.segment,
             policy=settings.policy,
             standby_names=self.standby_names,

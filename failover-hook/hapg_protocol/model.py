@@ -180,6 +180,7 @@ NO_LEASE = "none"
 class Pod:
     """A pod of the release, as the API shows it. version is its resourceVersion; ordinal is the number at the end of its name.
 
+    role, reads: from its labels; reads: the Service for reads leads to it.
     grace: the grace period of its deletion in seconds, None if it isn't being deleted; switchover, force: an operator's request, verbatim;
     refused: why it rejects the release's configuration, in its own words; not_following: why it doesn't stream from the primary, in its own
     words; uncreated: why it could not make the first server; not_upgraded: why the data of an older major, which it has, is not upgraded;
@@ -206,6 +207,7 @@ class Pod:
     not_upgraded: str | None = None
     not_applied: str | None = None
     standby_mode: str | None = None
+    reads: bool = False
 
 
 @dataclass(frozen=True)

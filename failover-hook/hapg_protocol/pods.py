@@ -16,6 +16,8 @@ UNCREATED = "ha-postgres/not-created"
 NOT_UPGRADED = "ha-postgres/not-upgraded"
 NOT_APPLIED = "ha-postgres/not-applied"
 STANDBY_MODE = "ha-postgres/standby-mode"
+HOT_STANDBY = "ha-postgres/hot-standby"
+"""The label of pods to which the Service for reads leads, with the value 'true'."""
 
 
 def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | None:
@@ -28,7 +30,7 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
     match = re.fullmatch(re.escape(name) + r"-([0-9]+)", str(metadata.get("name")))
     if match is None:
         return None
-    status = pod.get("status") or {}
+    status, labels = pod.get("status") or {}, metadata.get("labels") or {}
     return Pod(
         name=match[0],
         uid=str(metadata.get("uid", "")),
@@ -36,7 +38,8 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         ordinal=int(match[1]),
         ip=status.get("podIP") or None,
         node=(pod.get("spec") or {}).get("nodeName") or None,
-        role=(metadata.get("labels") or {}).get(role_label),
+        role=labels.get(role_label),
+        reads=labels.get(HOT_STANDBY) == "true",
         deleting=metadata.get("deletionTimestamp") is not None,
         ready=any(condition.get("type") == "Ready" and condition.get("status") == "True" for condition in status.get("conditions") or ()),
         report=_report(annotations.get(position_report.ANNOTATION)),

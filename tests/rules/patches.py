@@ -17,6 +17,7 @@ from hapg_failover import container, settings
 from hapg_failover.adapters import archived_wal, beneath, peers, script, serving, volume
 from hapg_failover.adapters.ports import Marker
 from hapg_failover.adapters.volume import Volume
+from hapg_failover.api_calls import ApiCalls
 from hapg_failover.core import (
     bootstrap,
     candidacy,
@@ -32,6 +33,7 @@ from hapg_failover.core import (
     not_following,
     primary,
     promotion,
+    readiness,
     rejoin,
     replica,
     routing,
@@ -60,7 +62,7 @@ from hapg_failover.pgdata import archived_segment, wal
 from hapg_failover.world import World
 from hapg_protocol.json_fields import Fields
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod
+from hapg_protocol.model import NO_LEASE, Holder, LeaseObject, LeaseState, Pod, PodPatch
 from hapg_protocol.wal_files import SEGMENT_SIZE
 from tests.memories import changed
 
@@ -347,6 +349,35 @@ def full_ones_held_as_others(patch: pytest.MonkeyPatch) -> None:
 
 def space_before_the_death_counts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(demotion, "SPACE_LOOK_S", 0.0)
+
+
+def reads_before_it_has_joined(patch: pytest.MonkeyPatch) -> None:
+    serves = routing._serves_reads
+
+    def joined(step: Step, own: Pod) -> bool:
+        step.keep(replace(step.m.upstream, has_joined=True))
+        return serves(step, own)
+
+    patch.setattr(routing, "_serves_reads", joined)
+
+
+def reads_of_the_past(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(readiness, "is_ready", lambda memory, now, unready_s: True)
+
+
+def silent_standby_reads(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(routing, "READS_FRESH_S", 1e12)
+
+
+def no_reads_in_an_election(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(routing, "_STANDING_BY", ())
+
+
+def primary_keeps_readers(patch: pytest.MonkeyPatch) -> None:
+    def label(calls: ApiCalls, pod: str, uid: str, role: str) -> None:
+        calls._patches.do(lambda: calls._patch(PodPatch(pod, uid, labels={calls._settings().label_role: role}), 1))
+
+    patch.setattr(ApiCalls, "label", label)
 
 
 def emergency_space_is_served_from(patch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,8 @@ MEMBERS = UNIT + "test_eligible_replicas.py::test_eligible_replicas"
 REFUSES = UNIT + "test_lease_extension.py::test_a_member_refuses"
 CANDIDACY = UNIT + "test_candidacy.py::"
 PRIMARY = UNIT + "test_primary.py::"
+READS = UNIT + "test_reads.py::"
+OTHER = "test_any_other_standby_is_not"
 SWITCHOVER = UNIT + "test_switchover.py::"
 CATCHING_UP = UNIT + "test_catching_up.py::"
 REJOINING = UNIT + "test_rejoining.py::"
@@ -706,6 +708,21 @@ PARTS = (
     Part("12", "a holder whose time is up loses its own", patches.time_never_up, Witness(DECIDE, "its holder's time is up")),
     Part("12", "not while it goes on by extensions", patches.sealed_despite_a_promise, Witness(DECIDE, "it goes on by our promise")),
     Part("12", "nor just before another label", patches.routes_held_back, Witness(DECIDE, "it has been up")),
+    Part("12", "reads are led to who has joined", patches.reads_before_it_has_joined, Witness(READS + OTHER, "has not joined")),
+    Part("12", "who follows nobody for long gets no reads", patches.reads_of_the_past, Witness(READS + OTHER, "not followed for 30 s")),
+    Part("12", "nor does who does not answer", patches.silent_standby_reads, Witness(READS + OTHER, "not answered for 5 s")),
+    Part(
+        "12",
+        "readers keep the standbys during an election",
+        patches.no_reads_in_an_election,
+        Witness(READS + "test_during_an_election_a_standby_stays_what_it_was"),
+    ),
+    Part(
+        "12",
+        "the primary's label takes the readers away",
+        patches.primary_keeps_readers,
+        Witness(READS + "test_the_labels_that_are_written"),
+    ),
     Part(
         "12",
         "who has switched over stays for two seconds",

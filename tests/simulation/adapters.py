@@ -116,6 +116,7 @@ class Kube:
             patch.pod,
             patch.uid,
             role=patch.labels.get(ROLE),
+            reads=patch.labels[pods.HOT_STANDBY] == "true" if pods.HOT_STANDBY in patch.labels else None,
             report=report_codec.decode(text) if text is not None else None,
             switchover=said.get(requests.SWITCHOVER, ""),
             force=said.get(requests.FORCE, ""),
@@ -266,6 +267,9 @@ class Sql:
 
     def keep(self, timeout: float) -> None:
         self.local(timeout)
+
+    def reads(self, timeout: float) -> bool:
+        return not self.local(timeout).writable
 
     def greet(self, patience: float, waiting: Callable[[float], None]) -> str | None:
         server = self._agent.server

@@ -95,13 +95,14 @@ class Api:
         uid: str,
         *,
         role: str | None = None,
+        reads: bool | None = None,
         report: PositionReport | None = None,
         switchover: str | None = "",
         force: str | None = "",
         standby_mode: str | None = None,
         now: float = 0.0,
     ) -> Literal["ok", "conflict", "not-found"]:
-        """Change the role, the position report, the requests or the shown mode of exactly that pod; '' leaves a request unchanged."""
+        """Change the labels, the position report, the requests or the shown mode of exactly that pod; '' leaves a request unchanged."""
         pod = self.pods.get(name)
         if pod is None:
             return "not-found"
@@ -112,7 +113,8 @@ class Api:
         switchover = pod.switchover if switchover == "" else switchover
         force = pod.force if force == "" else force
         role, report, standby_mode = role or pod.role, report or pod.report, standby_mode or pod.standby_mode
-        self.put_pod(replace(pod, role=role, report=report, switchover=switchover, force=force, standby_mode=standby_mode))
+        reads = pod.reads if reads is None else reads
+        self.put_pod(replace(pod, role=role, reads=reads, report=report, switchover=switchover, force=force, standby_mode=standby_mode))
         return "ok"
 
     def remove_pod(self, name: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hapg_failover.core.state.lease_view import without_lease
 from hapg_protocol import requests
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import LeaseObject, LeaseState, VolumeState
+from hapg_protocol.model import LeaseObject, LeaseState, Pod, VolumeState
 
 from .wal import Wal
 
@@ -22,6 +22,8 @@ SETTLED_S = 2.5
 QUIET_S = 20.0
 TURN_S = 9.0
 DROPPED_S = 40.0
+LOOK_S = 0.5
+REROUTED_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Invariants:
         self.began = 0.0
         self.wrote_for = 0.0
         self.creations = 0
+        self.misled: dict[str, tuple[bool, float]] = {}
+        self.looked_at = 0.0
 
     def check(self) -> None:
         """Check the rules that hold at every instant."""
@@ -65,6 +69,29 @@ class Invariants:
                     world.violation(f"member {server.member} has released the Lease though its server may write")
         for version in self._versions() if lease is None else (lease.version,):
             self._sealed(version)
+        if world.engine.now - self.looked_at >= LOOK_S:
+            self.looked_at = world.engine.now
+            for pod in world.api.pods.values():
+                self._reads(pod)
+
+    def _reads(self, pod: Pod) -> None:
+        """A pod to which reads are led is no primary, and no standby that has followed nobody for long, while its agent can do something
+        about it."""
+        world, server, agent = self.world, self.world.server[pod.ordinal], self.world.agent[pod.ordinal]
+        able = agent.running and not agent.frozen and world.network.api_is_sound and world.network.reachable(pod.ordinal)
+        able = able and world.api.lease not in (None, world.api.restored)  # for a minute, such a Lease counts as unchanged
+        if not (pod.reads and able and not pod.deleting and pod.uid == server.uid and (server.writable or server.source() is None)):
+            self.misled.pop(pod.uid, None)
+            return
+        was_writable, since = self.misled.get(pod.uid, (server.writable, world.engine.now))
+        if was_writable != server.writable:
+            since = world.engine.now
+        self.misled[pod.uid] = (server.writable, since)
+        lasted = world.engine.now - since
+        if lasted > REROUTED_S + (0.0 if server.writable else world.timing.unready * (1 + world.timing.clock_ratio)):
+            world.violation(
+                f"reads are led to {pod.name}, which has {'written' if server.writable else 'followed nobody'} for {lasted:.1f} s"
+            )
 
     def _versions(self) -> set[str]:
         """Without a Lease, a report counts only for agents that know no later version of the Lease."""

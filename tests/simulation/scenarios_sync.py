@@ -80,6 +80,7 @@ def lost_after_a_restart(seed: int) -> World:
     second, third = others(world, old)
     faults.power_off(world, third)
     faults.stall_stream(world, second, 1.0)
+    world.run(0.5)  # now it lacks something
     faults.postmaster_kill(world, old)
     wait_until(world, lambda: world.server[old].writable)
     world.run(1.5)

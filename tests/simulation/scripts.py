@@ -139,7 +139,8 @@ def status(world: World) -> list[str]:
         wal, phase = server.volume.wal, world.agent[member].memory.phase.value
         state = "writes" if server.writable else f"follows {server.upstream}" if server.upstream else server.state
         position: Position | str = wal.position if wal is not None else "no data"
-        label = world.api.pods[world.pod_name(member)].role if world.pod_name(member) in world.api.pods else "no pod"
+        pod = world.api.pods.get(world.pod_name(member))
+        label = "no pod" if pod is None else f"{pod.role}, hot-standby" if pod.reads else pod.role
         told.append(f"{world.pod_name(member)}: {phase}, {state}, {position}, label {label}")
     return told
 

@@ -307,6 +307,10 @@ class World:
         labelled = [p.uid for p in self.api.pods.values() if p.role == "primary"]
         if labelled != [self.uids[primary.member]]:
             found.append(f"role=primary is on {labelled}")
+        hot = {self.pod_name(member) for member in followers} if self.standby_mode == "hot" else set()
+        readers = {p.name for p in self.api.pods.values() if p.reads}
+        if readers != hot:
+            found.append(f"reads are led to {sorted(readers)}")
         return found
 
     def settle(self, limit: float = 90.0) -> float:

@@ -195,6 +195,9 @@ class Sql(Protocol):
     def keep(self, timeout: float) -> None:
         """Open the session used by `status` and `slots` unless it is open: later, all slots may be taken. Raise SqlError."""
 
+    def reads(self, timeout: float) -> bool:
+        """True if the local server answers a query and is a standby. Raise SqlError."""
+
     def greet(self, patience: float, waiting: Callable[[float], None]) -> str | None:
         """Request a new session from the local server and leave it; return the SQLSTATE of the refusal, '' if the session was granted.
 

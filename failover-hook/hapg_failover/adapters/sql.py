@@ -270,6 +270,11 @@ class PostgresSql:
         """See ports.Sql."""
         self._status.open(timeout)
 
+    def reads(self, timeout: float) -> bool:
+        """See ports.Sql."""
+        (in_recovery,) = self._status.query("SELECT pg_is_in_recovery()", (), timeout)
+        return bool(in_recovery)
+
     def greet(self, patience: float, waiting: Callable[[float], None]) -> str | None:
         """See ports.Sql."""
         return greeting.greet(self._socket, patience, waiting)

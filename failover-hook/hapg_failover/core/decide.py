@@ -86,6 +86,7 @@ def decide(observation: Observation, memory: Memory) -> Decision:
         _by_phase(step)
     forced_failover.attend(step)
     readiness.note(step)
+    routing.reads(step)
     conditions.tell_configuration(step)
     conditions.show_uncreated(step)
     conditions.show_not_upgraded(step)

@@ -1,4 +1,4 @@
-"""The pods' role labels, which route traffic and prove nothing (docs/protocol.md, rule 12)."""
+"""The pods' labels, which route traffic and prove nothing (docs/protocol.md, rule 12)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from dataclasses import replace
 
 from hapg_protocol.model import LeaseState, Pod
 
-from . import lease_extension, switchover
-from .state.actions import Label
+from . import lease_extension, readiness, switchover
+from .state.actions import Label, LabelReads
 from .state.decision import Step
 from .state.phases import Phase
-from .timing import PARTING_S, PROXY_S
+from .timing import PARTING_S, PROXY_S, READS_AGAIN_S, READS_FRESH_S
+
+_STANDING_BY = (Phase.SEALED, Phase.CLAIMING, Phase.PROMOTING)
 
 
 def primary(step: Step) -> None:
@@ -27,11 +29,12 @@ def primary(step: Step) -> None:
     ):
         return
     others = [p for p in o.pods if p.uid != o.me.uid and p.role == "primary"]
-    if own.role != "primary":
+    is_missing = own.role != "primary" or own.reads
+    if is_missing:
         step.actions.append(Label(own.name, own.uid, "primary"))
     for pod in others:
         step.actions.append(Label(pod.name, pod.uid, "replica"))
-    if own.role != "primary" or others:
+    if is_missing or others:
         step.keep(replace(step.m.reign, label_at=o.now))
 
 
@@ -52,6 +55,30 @@ def replica(step: Step) -> None:
         return
     if own.role is None or m.phase in (Phase.FOLLOW, Phase.EMPTY, Phase.DAMAGED):
         _strip(step, own)
+
+
+def reads(step: Step) -> None:
+    """Have our pod labelled as a hot standby for as long as the Service for reads may lead to it.
+
+    A primary takes that label away with the one that makes it the primary, because another call would delay that.
+    """
+    o, m, own = step.o, step.m, step.own_pod
+    if own is None or o.deleting or m.phase is Phase.PRIMARY or o.now - m.upstream.labelled_at < READS_AGAIN_S:
+        return
+    wanted = _serves_reads(step, own)
+    if own.reads != wanted:
+        step.keep(replace(m.upstream, labelled_at=o.now))
+        step.actions.append(LabelReads(wanted))
+
+
+def _serves_reads(step: Step, own: Pod) -> bool:
+    """True if our server is a hot standby that has joined and answers. During an election it stays what it was."""
+    o, m = step.o, step.m
+    if own.role == "primary" or o.foreign or not m.upstream.has_joined or not readiness.is_ready(m, o.now, o.timing.unready):
+        return False
+    if m.phase is Phase.FOLLOW:
+        return o.now - o.reads_at < READS_FRESH_S
+    return own.reads and m.phase in _STANDING_BY
 
 
 def time_is_up(step: Step, s: LeaseState) -> None:

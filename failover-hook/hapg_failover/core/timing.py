@@ -98,6 +98,8 @@ SHRINK_AFTER_S = 10.0  # until a silent standby leaves the setting
 
 # Labels (rule 12)
 PROXY_S = 1.0  # kube-proxy applies changes at most once a second
+READS_FRESH_S = 5.0  # for how long a hot standby's last answer to a query counts
+READS_AGAIN_S = 1.5  # until a pod is labelled as a hot standby again if it doesn't show it
 PARTING_S = 10.0  # how long after its promotion a server on emergency WAL space gets no primary label
 
 # What people are told

@@ -293,11 +293,18 @@ class Annotate:
 
 @dataclass(frozen=True)
 class Label:
-    """Set a pod's role label to 'primary' or 'replica'."""
+    """Set a pod's role label to 'primary' or 'replica'. As the primary it is labelled as a hot standby no longer."""
 
     pod: str
     uid: str
     role: str
+
+
+@dataclass(frozen=True)
+class LabelReads:
+    """Label our own pod as a hot standby, so that the Service for reads leads to it, or take that label away."""
+
+    reads: bool
 
 
 @dataclass(frozen=True)
@@ -372,6 +379,7 @@ Action = (
     | Report
     | Annotate
     | Label
+    | LabelReads
     | WriteDeadline
     | Kill
     | LetGo

@@ -158,7 +158,8 @@ class Upstream:
     """The primary that we follow. follow_term: its term; mode: the standby mode that our server was started in. joined_at: when this pod
     was last seen to be the primary or to stream from it, None if it never was, or is known not to be; has_joined: the server that runs now
     has been primary or has streamed; leaving_since: when our pod's deletion was first seen; shown_at: when our pod was last made to show
-    the mode; due_since: when another mode than ours was first due, None: ours is.
+    the mode; due_since: when another mode than ours was first due, None: ours is. labelled_at: when our pod was last labelled as a hot
+    standby, or no longer so.
     """
 
     follow_term: int | None = None
@@ -168,6 +169,7 @@ class Upstream:
     leaving_since: float | None = None
     shown_at: float = -1e9
     due_since: float | None = None
+    labelled_at: float = -1e9
 
 
 @dataclass(frozen=True)

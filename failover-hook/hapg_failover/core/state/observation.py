@@ -44,11 +44,11 @@ class Observation:
     CLOCK_BOOTTIME just before the last LIST of the pods. put, op, checked, granted: answers; asked: requests from a holder; each is
     delivered to one decision only. exit_code: of our server when it last died, None: not known. refused: why PostgreSQL rejects the
     release's configuration, '' if it doesn't. foreign: our server was promoted by someone else, and hasn't been rewound or cloned since.
-    unmarked: there is a data directory without a marker.
-    tablespaces: OIDs of the tablespaces that the data directory links to. origin: of the volume. restores: the first server is restored
-    from a backup; seeded: it is a clone of a live server instead; archives: there is a backup container, which may have an archive;
-    former: the data, if it is of another major; upgrades_from: the major whose data may be upgraded, None: none; verified_s: how many
-    seconds before that a restore of a backup has to have been verified, None: no backup is needed.
+    unmarked: there is a data directory without a marker. reads_at: CLOCK_BOOTTIME at which our server last answered a query as a hot
+    standby. tablespaces: OIDs of the tablespaces that the data directory links to. origin: of the volume. restores: the first server is
+    restored from a backup; seeded: it is a clone of a live server instead; archives: there is a backup container, which may have an
+    archive; former: the data, if it is of another major; upgrades_from: the major whose data may be upgraded, None: none; verified_s: how
+    many seconds before that a restore of a backup has to have been verified, None: no backup is needed.
     """
 
     now: float
@@ -87,6 +87,7 @@ class Observation:
     room: int | None = None
     room_on: str = DATA_VOLUME
     room_at: float = 0.0
+    reads_at: float = -1e9
     segment: int = SEGMENT_SIZE
     policy: Policy = ASYNCHRONOUS
     standby_names: str = ""
