@@ -64,6 +64,7 @@ from .core.state.extensions import ExtensionRequest
 from .core.state.memory import Memory
 from .core.state.phases import Phase
 from .core.state.results import Outcome, RecordCheck
+from .core.state.start_settings import StartSettings
 from .core.unreplicated_wal import WalRequest, may_give
 from .events import (
     ContainerDied,
@@ -75,6 +76,7 @@ from .events import (
     PodSeen,
     RecordChecked,
     SpaceChecked,
+    StartSettingsSeen,
     SupervisorSaid,
     TurnBegan,
     VolumeFacts,
@@ -89,6 +91,7 @@ from .replay_progress import ReplayProgress
 from .server_maintenance import ServerMaintenance
 from .server_probes import ServerProbes
 from .settings import Identity, Settings, Source
+from .start_settings import look
 from .supervisor_commands import SupervisorCommands
 from .workers import Worker
 from .world import World
@@ -174,7 +177,15 @@ class Agent:
         )
         watch = Watch(runtime, partial(configure, self._commands, adapters.supervisor), self._address, lambda: self.world.refused)
         self._looks = ServerProbes(
-            runtime, settings, lambda: self.memory.phase, adapters.sql, adapters.volume, watch, self._report, adapters.log
+            runtime,
+            settings,
+            lambda: self.memory.phase,
+            adapters.sql,
+            adapters.volume,
+            watch,
+            self._start_settings,
+            self._report,
+            adapters.log,
         )
         self._projection = Projection(runtime, adapters.projected, self.annotate, self._looks.look_at_files)
 
@@ -186,6 +197,9 @@ class Agent:
         self._recovering.begin()
         self._projection.begin()
         self._calls.list_pods()
+        begun = self._runtime.now()
+        if (settings := self._start_settings()) is not None:
+            self._events.put(StartSettingsSeen(settings, begun))
         while True:
             self._wait()
             for _ in range(AGAIN):
@@ -248,6 +262,10 @@ class Agent:
         """Return what this pod's annotation, as last seen, says of declared roles and databases."""
         pod = self.world.pods.get(self._me.pod)
         return pod.not_applied if pod is not None else None
+
+    def refused(self) -> str:
+        """Return why PostgreSQL rejects the release's configuration, '' if it accepts it."""
+        return self.world.refused
 
     def announce(self, kind: str, reason: str, message: str) -> None:
         """Record a Kubernetes Event about this pod."""
@@ -514,7 +532,8 @@ class Agent:
         def work() -> None:
             begun = self._runtime.now()
             result = perform(tools, run, nonce)
-            facts = read_volume(tools.volume)
+            ended = self._runtime.now()
+            facts, settings = read_volume(tools.volume), self._start_settings()
             # Measured now, not up to a second ago: what the operation just wrote counts, as does what may have killed the server.
             room_on, room = tools.volume.scarcest()
             self._log(
@@ -526,9 +545,15 @@ class Agent:
                 position=str(result.position) if result.position else None,
                 seconds=round(self._runtime.now() - begun, 3),
             )
-            self._events.put(OperationEnded(result, facts, room_on, room))
+            self._events.put(OperationEnded(result, facts, room_on, room, settings, ended))
 
         self._operator.do(work)
+
+    def _start_settings(self) -> StartSettings | None:
+        try:
+            return look(self._adapters.supervisor, self._adapters.volume)
+        except OSError:
+            return None
 
     def _check_record(self, term: int, position: Position) -> None:
         exists = self._adapters.volume.may_hold_record(position)

@@ -171,7 +171,7 @@ def act(environment: Mapping[str, str]) -> int:
     watcher.watch_lease(agent.lease_seen)
     watcher.watch_pods(agent.pod_seen)
     watcher.watch_configuration(agent.configuration_seen, lambda why: log("warning", "configuration", f"{why}: {UNWATCHED}"))
-    Probes(now.http_port, Answers(agent.is_live, agent.readiness, agent.metrics)).start()
+    Probes(now.http_port, Answers(agent.is_live, agent.readiness, agent.metrics, agent.refused)).start()
     log("info", "start", f"the agent of {identity.pod} starts")
     try:
         agent.run()

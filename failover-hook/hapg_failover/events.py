@@ -16,6 +16,7 @@ from .core.state.extensions import ExtensionAnswer, ExtensionRequest
 from .core.state.observation import Slot
 from .core.state.recovery import Recovery
 from .core.state.results import OpResult, PutResult, RecordCheck
+from .core.state.start_settings import StartSettings
 from .core.state.volume import FormerData
 from .settings import Settings
 
@@ -88,13 +89,15 @@ class PutAnswered:
 class OperationEnded:
     """The result of an operation, and the state of the volumes after it.
 
-    room: free bytes on `room_on`, the volume with the least free space.
+    room: free bytes on `room_on`, the volume with the least free space; start_settings: of the server, read after `at` (CLOCK_BOOTTIME).
     """
 
     result: OpResult
     volume: VolumeFacts
     room_on: str
     room: int
+    start_settings: StartSettings | None = None
+    at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,14 @@ class ConfigurationTried:
 
 
 @dataclass(frozen=True)
+class StartSettingsSeen:
+    """What a restart of our server would change; read after `at` (CLOCK_BOOTTIME)."""
+
+    start_settings: StartSettings
+    at: float
+
+
+@dataclass(frozen=True)
 class PeerAsked:
     """A peer that holds the Lease asks for an extension."""
 
@@ -249,6 +260,7 @@ Event = (
     | DiskProbed
     | ReplaySeen
     | ConfigurationTried
+    | StartSettingsSeen
     | PeerAsked
     | PeerAnswered
     | TurnBegan

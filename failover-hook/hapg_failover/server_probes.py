@@ -13,8 +13,9 @@ from .core import disk_space
 from .core.state import connections
 from .core.state.connections import Greeting
 from .core.state.phases import Phase
+from .core.state.start_settings import StartSettings
 from .core.timing import READS_FRESH_S, SILENT_S
-from .events import ConfigurationTried, DiskProbed, Event, Greeted, ReadsAnswered, ServerLooked
+from .events import ConfigurationTried, DiskProbed, Event, Greeted, ReadsAnswered, ServerLooked, StartSettingsSeen
 from .settings import Settings
 from .workers import Due, every
 
@@ -45,6 +46,7 @@ class ServerProbes:
         sql: Sql,
         volume: Disk,
         configuration: Watch,
+        start_settings: Callable[[], StartSettings | None],
         report: Callable[[Event, bool], None],
         log: Logger,
     ) -> None:
@@ -66,6 +68,8 @@ class ServerProbes:
         self._read_at = float("-inf")
         self._refusing = 0.0
         self._configuration = configuration
+        self._start_settings = start_settings
+        self._known_settings: StartSettings | None = None
         self._files_changed = runtime.mailbox()
 
     def begin(self) -> None:
@@ -152,10 +156,14 @@ class ServerProbes:
         if self._phase() not in STEADY:
             return
         refused = self._configuration.look()
-        if refused is None:
-            return
-        self._log("warning" if refused else "info", "configuration", refused or "the configuration is accepted; the server reloads it")
-        self._report(ConfigurationTried(refused), True)
+        if refused is not None:
+            self._log("warning" if refused else "info", "configuration", refused or "the configuration is accepted; the server reloads it")
+            self._report(ConfigurationTried(refused), True)
+        now = self._runtime.now()
+        found = self._start_settings()
+        if found is not None:
+            self._report(StartSettingsSeen(found, now), found != self._known_settings)
+            self._known_settings = found
 
     def _probe_disk(self) -> None:
         now = self._runtime.now()

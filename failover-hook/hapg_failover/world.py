@@ -21,6 +21,7 @@ from .core.state.memory import Memory
 from .core.state.observation import Observation, Slot
 from .core.state.recovery import Recovery
 from .core.state.results import OpResult, PutResult, RecordCheck
+from .core.state.start_settings import StartSettings
 from .core.state.streaming import Streaming
 from .core.state.volume import DATA_VOLUME, Origin
 from .core.timing import HEARTBEAT_FRESH_S
@@ -44,6 +45,7 @@ from .events import (
     ReplaySeen,
     ServerLooked,
     SpaceChecked,
+    StartSettingsSeen,
     SupervisorSaid,
     TurnBegan,
     VolumeFacts,
@@ -61,7 +63,8 @@ class World:
     gone: UIDs of the last pods seen to be deleted; pods_seen: CLOCK_BOOTTIME of each pod's last individual report; down_at: CLOCK_BOOTTIME
     at which the supervisor reported the server dead; status_at: CLOCK_BOOTTIME of the last SQL probe of the server; container_dead: we hold
     the locks of a dead container; refused: why PostgreSQL rejects the release's configuration, '' if it accepts it; tablespaces: OIDs of
-    the tablespaces linked from the data directory; puts, ops, asked, granted: answers and requests that `decide` has not seen yet.
+    the tablespaces linked from the data directory; start_settings_at: CLOCK_BOOTTIME before the start settings were read; puts, ops, asked,
+    granted: answers and requests that `decide` has not seen yet.
     """
 
     volume: VolumeFacts
@@ -98,6 +101,8 @@ class World:
     container_dead: bool = False
     refused: str = ""
     tablespaces: tuple[str, ...] = ()
+    start_settings: StartSettings | None = None
+    start_settings_at: float = 0.0
 
     def apply(self, event: Event) -> None:  # noqa: C901 a case for each
         """Apply one report."""
@@ -114,6 +119,7 @@ class World:
                 self.puts.append(event.result)
             case OperationEnded():
                 self.volume, self.room_on, self.room = event.volume, event.room_on, event.room
+                self._see_start_settings(event.start_settings, event.at)
                 self._take_operation(event.result)
             case RecordChecked():
                 self.checked = event.check
@@ -139,6 +145,8 @@ class World:
                 self.recovery = event.recovery
             case ConfigurationTried():
                 self.refused = event.refused
+            case StartSettingsSeen():
+                self._see_start_settings(event.start_settings, event.at)
             case PeerAsked():
                 self.asked.append(event.request)
             case PeerAnswered():
@@ -187,6 +195,11 @@ class World:
         if result.refused is not None:
             self.refused = result.refused
         self.ops.append(result)
+
+    def _see_start_settings(self, found: StartSettings | None, at: float) -> None:
+        """Take what was read after the latest that we know: an operation may have restarted the server since an earlier read."""
+        if at >= self.start_settings_at:
+            self.start_settings, self.start_settings_at = found, at
 
     def _hear_supervisor(self, event: SupervisorSaid) -> None:
         """Apply an event of the supervisor; events of another incarnation are ignored."""
@@ -309,6 +322,7 @@ class World:
             refused=self.refused,
             exit_code=self.exit_code,
             tablespaces=self.tablespaces,
+            start_settings=self.start_settings,
             put=self.puts.pop(0) if self.puts else None,
             op=self.ops.pop(0) if self.ops else None,
             checked=self.checked,

@@ -10,6 +10,7 @@ from enum import Enum, StrEnum
 
 from .lsn import Position
 from .recovery import Progress
+from .start_settings import Shown
 
 PROTOCOL = 1
 """The protocol number of this agent (docs/protocol.md, rule 15)."""
@@ -185,7 +186,7 @@ class Pod:
     refused: why it rejects the release's configuration, in its own words; not_following: why it doesn't stream from the primary, in its own
     words; uncreated: why it could not make the first server; not_upgraded: why the data of an older major, which it has, is not upgraded;
     not_applied: what of the declared roles and databases is not as declared.
-    standby_mode: the mode in which its server last followed, None: not shown.
+    standby_mode: the mode in which its server last followed; start_settings: those that its server has and wants; None: not shown.
     """
 
     name: str
@@ -208,6 +209,7 @@ class Pod:
     not_applied: str | None = None
     standby_mode: str | None = None
     reads: bool = False
+    start_settings: Shown | None = None
 
 
 @dataclass(frozen=True)

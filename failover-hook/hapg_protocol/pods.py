@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import position_report, requests
+from . import position_report, requests, start_settings
 from .model import Pod, PodPatch, PositionReport
 from .requests import Answer
 
@@ -18,6 +18,7 @@ NOT_APPLIED = "ha-postgres/not-applied"
 STANDBY_MODE = "ha-postgres/standby-mode"
 HOT_STANDBY = "ha-postgres/hot-standby"
 """The label of pods to which the Service for reads leads, with the value 'true'."""
+START_SETTINGS = "ha-postgres/start-settings"
 
 
 def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | None:
@@ -52,6 +53,7 @@ def from_object(pod: Mapping[str, Any], name: str, role_label: str) -> Pod | Non
         not_upgraded=annotations.get(NOT_UPGRADED),
         not_applied=annotations.get(NOT_APPLIED),
         standby_mode=annotations.get(STANDBY_MODE),
+        start_settings=start_settings.decode(annotations.get(START_SETTINGS)),
     )
 
 

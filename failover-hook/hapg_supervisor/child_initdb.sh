@@ -46,7 +46,8 @@ run_scripts() { # DIRECTORY
     if ((!${#FILES[@]})); then return; fi
     rm -rf "$own" && mkdir -m 0700 "$own" || return
     client=("$BIN/psql" -X -q -w -h "$own" -p 5432 -U postgres -d postgres -v ON_ERROR_STOP=1 -v VERBOSITY=terse)
-    "$BIN/postgres" -D "$1" -c config_file="$CONFIG/postgresql.conf" -c listen_addresses= -c unix_socket_directories="$own" -c port=5432 \
+    "$BIN/postgres" -D "$1" -c config_file="$CONFIG/postgresql.conf" -c hba_file="$CONFIG/pg_hba.conf" \
+        -c listen_addresses= -c unix_socket_directories="$own" -c port=5432 \
         -c synchronous_standby_names= -c archive_mode=off -c client_min_messages=error -c log_min_messages=fatal \
         -c log_min_error_statement=panic -c log_statement=none -c log_min_duration_statement=-1 >"$own/log" 2>&1 &
     server=$!

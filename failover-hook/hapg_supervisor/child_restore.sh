@@ -41,7 +41,8 @@ recover_restored() { # DIRECTORY OWN
         more=(-c max_logical_replication_workers=0)
         statements+=$'update pg_subscription set subenabled = false where subenabled;\n'
     fi
-    "$BIN/postgres" -D "$1" -c config_file="$CONFIG/postgresql.conf" -c listen_addresses= -c unix_socket_directories="$own" -c port=5432 \
+    "$BIN/postgres" -D "$1" -c config_file="$CONFIG/postgresql.conf" -c hba_file="$CONFIG/pg_hba.conf" \
+        -c listen_addresses= -c unix_socket_directories="$own" -c port=5432 \
         -c hot_standby=off -c synchronous_standby_names= -c archive_mode=off "${more[@]}" -c lc_messages=C -c log_min_messages=log \
         -c log_min_error_statement=panic -c log_statement=none -c log_min_duration_statement=-1 \
         > >(exec grep --line-buffered -v 'restored log file' >"$own/log") 2>&1 &

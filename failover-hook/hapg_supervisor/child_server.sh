@@ -12,13 +12,19 @@ wrapper() {
         printf '%s unprepared %s %s%s\n' "$TOKEN" "$GENERATION" "${problem:0:900}" "$END" >&6
         return
     fi
-    # A crash must not end in recovery in place, even by ALTER SYSTEM: replicas would take its shutdown checkpoint for the primary's end.
     find_configuration
+    note_configuration 2>/dev/null 6>&- 7>&-
+    # A crash must not end in recovery in place, even by ALTER SYSTEM: replicas would take its shutdown checkpoint for the primary's end.
     "$BIN/postgres" -D "$DATA" -c config_file="$IN_FORCE/postgresql.conf" -c hba_file="$IN_FORCE/pg_hba.conf" -c restart_after_crash=off \
         </dev/null >&5 2>&5 5>&- 6>&- 7>&- &
     printf '%s running %s %s%s\n' "$TOKEN" "$GENERATION" "$!" "$END" >&6
     wait "$!"
     printf '%s gone %s %s%s\n' "$TOKEN" "$GENERATION" "$?" "$END" >&6
+}
+
+# Keep the configuration that the server starts with: the agent compares it with what is accepted later.
+note_configuration() {
+    if ! cp "$IN_FORCE/postgresql.conf" "$STARTED.new" || ! mv -f "$STARTED.new" "$STARTED"; then rm -f "$STARTED"; fi
 }
 
 # A killed process stuck in the kernel, for example on a hanging disk, may still finish its current write: wait until it is gone.

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The server, in PID 1: its start, its upstream, its shutdown, and pod termination.
 
-readonly INSTANCE=$RUN/conf/instance.conf
+readonly INSTANCE=$RUN/conf/instance.conf STARTED=$RUN/conf/started.conf
 # In hundredths of a second.
 readonly START_PATIENCE=50  # a hot standby that isn't consistent yet stays 'starting' until it may follow
 readonly AGENT_PATIENCE=300 # how long SIGTERM waits for the failover container to appear while the server is down

@@ -23,7 +23,7 @@ VALIDATOR = Draft7Validator(SCHEMA)
 
 OWN_KEYS = (
     *("app.kubernetes.io/name", "app.kubernetes.io/component", "helm.sh/chart", "helm.sh/hook", "ha-postgres/name", "kubedb.com/name"),
-    *("checksum/postgresql.conf", "kubectl.kubernetes.io/default-container", "prometheus.io/port", "ha-postgres/paused"),
+    *("kubectl.kubernetes.io/default-container", "prometheus.io/port", "ha-postgres/paused"),
 )
 """Labels and annotations that the chart sets itself."""
 

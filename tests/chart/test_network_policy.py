@@ -48,7 +48,7 @@ def test_clients_and_who_reads_the_metrics_are_listed() -> None:
     (listed, helm_test) = clients["from"]
     assert listed == CLIENT
     assert helm_test["podSelector"]["matchLabels"].items() <= test.items()
-    assert metrics == {"from": [MONITORING], "ports": tcp(8008)}
+    assert metrics == {"from": [MONITORING, helm_test], "ports": tcp(8008)}
 
 
 def test_every_port_of_the_pods_is_reached_by_a_rule() -> None:

@@ -142,24 +142,9 @@ def test_a_number_is_written_alike_however_it_was_given() -> None:
     """`--set` gives Helm an integer; from a file or an earlier release the same value is floating
     point.
     """
-    by_file = helm.pod(*helm.values({"postgresql": {"parameters": {"max_connections": 200}}}))
-    assert helm.pod("--set", "postgresql.parameters.max_connections=200") == by_file
-
-
-def test_the_pods_depend_on_the_servers_settings() -> None:
-    changed = helm.pod("--set", "postgresql.parameters.max_connections=200")
-    assert changed["spec"] == helm.pod()["spec"]
-    assert changed["metadata"]["annotations"] != helm.pod()["metadata"]["annotations"]
-
-
-@pytest.mark.parametrize("given", [{"work_mem": "16MB"}, {"log_min_duration_statement": "1s", "wal_keep_size": "1GB"}])
-def test_settings_that_a_reload_is_enough_for_restart_nothing(given: dict[str, object]) -> None:
-    options = helm.values({"postgresql.parameters": {"max_connections": 100, "shared_buffers": "128MB", **given}})
-    assert helm.pod(*options) == helm.pod()
-
-
-def test_a_setting_of_an_extension_restarts() -> None:
-    assert helm.pod(*helm.values({r"postgresql.parameters.pg_stat_statements\.max": 10})) != helm.pod()
+    name = "ConfigMap", "ha-postgres-config"
+    by_file = helm.objects(*helm.values({"postgresql": {"parameters": {"max_connections": 200}}}))[name]
+    assert helm.objects("--set", "postgresql.parameters.max_connections=200")[name] == by_file
 
 
 def test_nothing_that_a_chart_release_changes_is_in_pods_or_claims() -> None:

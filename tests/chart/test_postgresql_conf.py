@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from hapg_failover.core.state.start_settings import compare
+from hapg_protocol.start_settings import RELOADED
 from tests.chart import helm
 
 
@@ -22,17 +24,50 @@ def test_parameters_are_written_as_postgresql_reads_them(version: str) -> None:
     }
     options = helm.values({"postgresql": {"parameters": given}})
     conf = helm.objects(*options, version=version)["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
-    added = conf.split("# postgresql.parameters\n")[1].split("\n\n")[0].splitlines()
-    assert added == [
+    at_start, reloaded = conf.split("# postgresql.parameters\n")[1].split(RELOADED)
+    assert at_start.split() == ["max_connections", "=", "200000", "pg_stat_statements.max", "=", "10000", "shared_buffers", "=", "'128MB'"]
+    assert [line for line in reloaded.split("\n\n")[0].splitlines() if line and not line.startswith("max_slot")] == [
         "autovacuum_vacuum_threshold = 2000000",
         "jit = off",
         r"log_line_prefix = '%m it''s \\t'",
-        "max_connections = 200000",
-        "pg_stat_statements.max = 10000",
         "random_page_cost = '1.1'",
         "search_path = ''",
-        "shared_buffers = '128MB'",
     ]
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_no_parameter_changes_the_pods(version: str) -> None:
+    """A pod keeps its age: its agent restarts its server if that has to read the parameter at a start."""
+    given = helm.values({"postgresql.parameters.max_connections": 50, "postgresql.parameters.shared_preload_libraries": "auto_explain"})
+    before, after = (helm.objects(*options, version=version)["StatefulSet", "ha-postgres"] for options in ((), given))
+    assert after == before
+
+
+def starts_alike(*settings: str) -> bool:
+    """True if a server that runs with the chart's defaults needs no restart for these."""
+    before, after = (
+        helm.objects(*options)["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
+        for options in ((), [word for each in settings for word in ("--set", each)])
+    )
+    found = compare(before, after, {})
+    assert found is not None
+    return not found.changed
+
+
+@pytest.mark.parametrize(
+    ("settings", "alike"),
+    [
+        (["postgresql.parameters.work_mem=8MB", "replication.maxSlotWalKeepSize=2GB"], True),
+        (["standbyMode=hot", "replicas=5", "replication.mode=synchronous"], True),
+        (["storage.resources.requests.storage=9Gi"], True),
+        (["postgresql.parameters.max_connections=100"], True),
+        (["postgresql.parameters.max_connections=101"], False),
+        (["postgresql.parameters.shared_buffers=64MB"], False),
+        (["postgresql.parameters.pg_stat_statements\\.max=1000"], False),
+    ],
+)
+def test_servers_have_to_restart_only_for_what_they_read_at_a_start(settings: list[str], alike: bool) -> None:
+    assert starts_alike(*settings) is alike
 
 
 def test_a_parameter_of_the_users_comes_after_the_charts() -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.fixtures import Cluster
+from tests.robustness import trial
+from tests.robustness.failpoint.faults import Fault
 from tests.robustness.release import Release, identities
 from tests.robustness.stock import installed
 
@@ -16,6 +18,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(400)]
 
 WAIT_S = 40.0
 """Below kubelet's own sync, which takes 60 to 90 s."""
+IN_TURN_S = 120.0
+"""Three servers restart one after the other, and some once more to become hot."""
+PENDING = "SELECT count(*) FROM pg_settings WHERE pending_restart"
 RULE = "host orders reporting 10.0.0.0/8 scram-sha-256"
 RULES = "SELECT count(*) FROM pg_hba_file_rules WHERE '{reporting}' = user_name AND error IS NULL"
 
@@ -33,9 +38,9 @@ def asked(release: Release, statement: str) -> list[str]:
     return [release.try_inside(pod.name, *psql).out.strip() for pod in release.pods()]
 
 
-def everywhere(release: Release, statement: str, answer: str) -> None:
+def everywhere(release: Release, statement: str, answer: str, seconds: float = WAIT_S) -> None:
     """Wait until every server answers this."""
-    release.wait(f"{statement}: {answer}", lambda: asked(release, statement) == [answer] * release.replicas, WAIT_S)
+    release.wait(f"{statement}: {answer}", lambda: asked(release, statement) == [answer] * release.replicas, seconds)
 
 
 def projected(release: Release, name: str) -> list[str]:
@@ -75,3 +80,42 @@ def test_reconfigure_of_the_failover_times_reaches_the_agents(release: Release) 
     release.wait("the leader uses it", lambda: release.lease()["ttlSeconds"] == 9.5, WAIT_S)
     release.wait_full_strength()
     assert identities(release.pods()) == before
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("name", "value"), [("max_connections", "130"), ("max_connections", "70"), ("shared_buffers", "64MB")])
+def test_reconfigure_of_what_servers_read_at_a_start_costs_one_switchover(
+    release: Release, measured: list[str], name: str, value: str
+) -> None:
+    before, term = identities(release.pods()), release.lease()["term"]
+    change = Fault[Release](f"{name}={value}", lambda release, _: release.upgrade("--set", f"postgresql.parameters.{name}={value}"))
+    found = trial.run(release, change, f"{name}-{value}".lower().replace("_", "-"))
+    measured.append(found.summary)
+    assert found.violations() == []
+    assert found.lost == []
+    assert found.lost_pinned == []
+    everywhere(release, f"SHOW {name}", value, IN_TURN_S)
+    everywhere(release, PENDING, "0")
+    release.wait_full_strength()
+    assert identities(release.pods()) == before
+    assert release.lease()["term"] == term + 1
+    assert release.latest("StartedWarm") == {}
+
+
+@pytest.mark.thorough
+def test_reconfigure_with_a_refused_value_restarts_nothing_and_helm_test_says_why(release: Release) -> None:
+    before, term = identities(release.pods()), release.lease()["term"]
+    release.upgrade("--set", "postgresql.parameters.max_connections=80,postgresql.parameters.max_locks_per_transaction=16bananas")
+    refuses = "refuses its configuration: postgresql.parameters.max_locks_per_transaction"
+
+    def is_said() -> bool:
+        return sum(refuses in warning for warning in release.status()["warnings"]) == release.replicas
+
+    release.wait("hapg status says it of each pod", is_said, WAIT_S)
+    assert release.namespace.try_helm("test", release.name).code != 0
+    assert refuses in release.namespace.kubectl("logs", f"{release.name}-test-primary")
+    assert asked(release, "SHOW max_connections") == ["70"] * release.replicas
+    assert (identities(release.pods()), release.lease()["term"]) == (before, term)
+    release.upgrade("--set", "postgresql.parameters.max_connections=70,postgresql.parameters.max_locks_per_transaction=64")
+    release.wait("nothing is wrong", lambda: release.status()["warnings"] == [], IN_TURN_S)
+    assert "Succeeded" in release.namespace.helm("test", release.name)

@@ -69,7 +69,7 @@ def test_max_connections_is_raised_and_lowered_while_standbys_are_hot(hot: Relea
     assert hot.latest("StartedWarm") == {}
     hot.upgrade("--set", "postgresql.parameters.max_connections=70")
     hot.wait("all have the lower value, and are hot again", lambda: all_have(hot, "max_connections", "70"), ROLL_SECONDS)
-    assert hot.latest("StartedWarm"), "the standbys come first, and can't be hot until the primary has the lower value"
+    assert hot.latest("StartedWarm") == {}
     assert hot.latest("VolumeDamaged") == {}
     assert hot.client.sql("SELECT number FROM kept") == [["1"]]
 

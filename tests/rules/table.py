@@ -16,6 +16,7 @@ from tests.simulation import (
     mutants_first,
     mutants_restore,
     mutants_servers,
+    mutants_settings,
     mutants_sync,
     scenarios,
     scenarios_extensions,
@@ -100,6 +101,7 @@ APART = "tests/supervisor/test_wal_volume.py::"
 PLANTED = UNIT + "test_hostile_volume.py::"
 CLIENTS = UNIT + "test_hostile_clients.py::"
 PAIR = UNIT + "test_volumes.py::"
+SETTINGS = "tests/simulation/test_settings.py::"
 UPGRADE = "tests/supervisor/test_upgrade.py::"
 STANDBYS = "tests/supervisor/test_standbys.py::"
 CONFIGURATION = "tests/supervisor/test_configuration.py::"
@@ -1143,6 +1145,36 @@ PARTS = (
         "until the new server is promoted, the archive is the former major's",
         patches.archive_upgraded_early,
         Witness(UPGRADE + "test_the_archive_stays_the_former_majors_until_the_upgraded_server_is_promoted"),
+    ),
+    Part(
+        "18A",
+        "settings that one pod has not accepted restart no server",
+        mutants_settings.each_on_its_own,
+        Witness(SETTINGS + "test_settings_that_one_member_refuses_restart_nothing_anywhere"),
+    ),
+    Part(
+        "18B",
+        "standbys restart one after the other for changed settings",
+        mutants_settings.all_at_once,
+        Witness(SETTINGS + "test_a_change_restarts_one_standby_at_a_time_and_switches_over_once", "warm"),
+    ),
+    Part(
+        "18C",
+        "the primary switches over once every standby has restarted",
+        mutants_settings.the_primary_first,
+        Witness(SETTINGS + "test_fewer_and_more_servers_do_the_same", "4-"),
+    ),
+    Part(
+        "18D",
+        "for a lower limit one hot standby restarts before the primary, not all",
+        mutants_settings.lower_limits_like_others,
+        Witness(SETTINGS + "test_a_change_restarts_one_standby_at_a_time_and_switches_over_once", "hot"),
+    ),
+    Part(
+        "18D",
+        "a server below the limits in its control file starts warm",
+        mutants_settings.hot_in_any_case,
+        Witness(SETTINGS + "test_a_change_restarts_one_standby_at_a_time_and_switches_over_once", "hot"),
     ),
 )
 MUTANTS: dict[str, Mutant] = {part.says: part.mutant for part in PARTS}

@@ -28,7 +28,7 @@ from hapg_failover.core.state.observation import Slot
 from hapg_failover.core.state.results import PutOutcome
 from hapg_failover.core.unreplicated_wal import WalRequest
 from hapg_failover.credentials.roles import Role
-from hapg_protocol import pods, requests
+from hapg_protocol import pods, requests, start_settings
 from hapg_protocol import position_report as report_codec
 from hapg_protocol.hand_over import VerifiedBackup
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch
@@ -121,6 +121,7 @@ class Kube:
             switchover=said.get(requests.SWITCHOVER, ""),
             force=said.get(requests.FORCE, ""),
             standby_mode=said.get(pods.STANDBY_MODE),
+            settings=start_settings.decode(said.get(pods.START_SETTINGS)),
             now=world.engine.now,
         )
         return world.api.pods[patch.pod] if outcome == "ok" else outcome
@@ -186,6 +187,9 @@ class Supervisor:
 
     def output(self, command_id: str) -> str:
         return ""
+
+    def started_configuration(self) -> str | None:
+        return self._server.started
 
     def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:
         self._agent.process.point()

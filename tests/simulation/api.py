@@ -8,6 +8,7 @@ from typing import Literal
 
 from hapg_failover.core.state.results import PutOutcome
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, PositionReport
+from hapg_protocol.start_settings import Shown
 
 Watcher = Callable[[LeaseObject | None, Pod | None, bool], None]
 
@@ -100,9 +101,10 @@ class Api:
         switchover: str | None = "",
         force: str | None = "",
         standby_mode: str | None = None,
+        settings: Shown | None = None,
         now: float = 0.0,
     ) -> Literal["ok", "conflict", "not-found"]:
-        """Change the labels, the position report, the requests or the shown mode of exactly that pod; '' leaves a request unchanged."""
+        """Change what is given of exactly that pod; '' leaves a request unchanged."""
         pod = self.pods.get(name)
         if pod is None:
             return "not-found"
@@ -114,7 +116,8 @@ class Api:
         force = pod.force if force == "" else force
         role, report, standby_mode = role or pod.role, report or pod.report, standby_mode or pod.standby_mode
         reads = pod.reads if reads is None else reads
-        self.put_pod(replace(pod, role=role, reads=reads, report=report, switchover=switchover, force=force, standby_mode=standby_mode))
+        pod = replace(pod, role=role, reads=reads, report=report, switchover=switchover, force=force, standby_mode=standby_mode)
+        self.put_pod(replace(pod, start_settings=settings or pod.start_settings))
         return "ok"
 
     def remove_pod(self, name: str) -> None:

@@ -66,8 +66,10 @@ def begin(server: Server, command: str, args: tuple[str, ...], reply: Reply) -> 
     if command in ("follow", "seal", "start", "stop", "kill"):
         server.sealing += 1
     match command:
-        case "hello" | "configure" | "checkconfig":
+        case "hello" | "checkconfig":
             replied(OK)
+        case "configure":
+            replied(OK if server.world.configure(server.member) else Answer("error", "exit code 1: it is refused"))
         case "progress":
             replied(Answer("ok", progress(server)))
         case "kill":
@@ -88,7 +90,7 @@ def begin(server: Server, command: str, args: tuple[str, ...], reply: Reply) -> 
         case "stop":
             server.stop_fast(lambda: replied(OK))
         case "start":
-            run(server, start(server, int(args[1]) if len(args) > 1 else 0), replied)
+            run(server, start(server, args[0] == "hot", int(args[1]) if len(args) > 1 else 0), replied)
         case "seal":
             run(server, seal(server, args[0]), replied)
         case "rewind":
@@ -149,9 +151,9 @@ def progress(server: Server) -> str:
     return f"{segment_name(wal.position.timeline, server.redo.segment, SEGMENT_SIZE)} {work}"
 
 
-def start(server: Server, guard: int) -> Job:
+def start(server: Server, hot: bool, guard: int) -> Job:
     """Start with the WAL receiver stopped, and wait for the end of crash recovery."""
-    error = server.start(guard)
+    error = server.start(guard, hot=hot)
     if error is not None:
         return Answer("error", error)
     this_run = server.run
@@ -187,7 +189,7 @@ def rewind(server: Server, host: str) -> Job:
     if source is None or _fails(server) or source.volume.wal is None or volume.wal is None:
         return Answer("error", "the rewind broke off")
     volume.redo = server.world.checkpoints.latest(source.volume.wal, volume.wal.common_with(source.volume.wal))
-    volume.wal = source.volume.wal
+    volume.wal, volume.limit = source.volume.wal, source.volume.limit
     return OK
 
 
@@ -208,7 +210,7 @@ def clone(server: Server, host: str) -> Job:
     if _fails(server):
         return Answer("error", "the copy broke off")
     volume = server.volume
-    volume.wal, volume.redo = source.volume.wal, redo
+    volume.wal, volume.redo, volume.limit = source.volume.wal, redo, source.volume.limit
     volume.system_identifier = source.volume.system_identifier
     return OK
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from hapg_failover.adapters.ports import Assessment, Marker, SegmentRefused
@@ -127,6 +127,12 @@ class Disk:
 
     def has_configuration(self) -> bool:
         return True
+
+    def accepted_configuration(self) -> str | None:
+        return self._volume.accepted
+
+    def recorded_limits(self) -> Mapping[str, int]:
+        return {} if self._volume.limit is None else {"max_connections": self._volume.limit}
 
     def former(self) -> FormerData | None:
         return None

@@ -27,7 +27,7 @@ def crashes_are_recovered_in_place(patch: pytest.MonkeyPatch) -> None:
 
 def standbys_restart_together(patch: pytest.MonkeyPatch) -> None:
     """A standby restarts for another mode without waiting for its turn."""
-    patch.setattr(restarts, "is_our_turn", lambda step, s: True)
+    patch.setattr(restarts, "_is_our_turn", lambda step, s: True)
 
 
 def recovery_has_ten_seconds(patch: pytest.MonkeyPatch) -> None:

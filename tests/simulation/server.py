@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hapg_failover.core.write_quorum import OFF, Setting
 from hapg_protocol.model import VolumeState
 
-from . import synchronous
+from . import settings, synchronous
 from .redo import Redo
 from .senders import Senders
 from .wal import Branch, Wal
@@ -26,7 +26,8 @@ RECONNECT_S = 1.5
 @dataclass
 class Volume:
     """The contents of a member's disk. dirty: a rewind was begun but not finished; redo: LSN at which the next start begins replay;
-    foreign: something else promoted its server; the supervisor has seen it, or the next start will.
+    foreign: something else promoted its server; the supervisor has seen it, or the next start will; accepted: postgresql.conf; limit: the
+    max_connections in the control file.
     """
 
     uuid: str | None = None
@@ -36,6 +37,8 @@ class Volume:
     dirty: bool = False
     redo: int = 0
     foreign: bool = False
+    accepted: str | None = None
+    limit: int | None = None
 
     @property
     def state(self) -> VolumeState:
@@ -85,6 +88,8 @@ class Server:
         self.redo = Redo(self)
         self.senders = Senders(self)
         self.guard = 0
+        self.hot = False
+        self.started: str | None = None
         self.standbys = synchronous.started(self, 0)
         self.deadline: Deadline | None = None
         self.terminating = False
@@ -239,6 +244,11 @@ class Server:
         assert self.volume.wal is not None
         assert source.volume.wal is not None
         own, theirs = self.volume.wal, source.volume.wal
+        self.volume.limit = source.volume.limit
+        if self.hot and settings.lacks(self.started, self.volume.limit):
+            self.world.note(self.member, "replay ends at a higher max_connections")
+            self.kill()
+            return
         if not own.is_prefix_of(theirs):
             self.world.violation(f"member {self.member} streams onto a history that isn't its own: {own} from {theirs}")
             return
@@ -249,12 +259,15 @@ class Server:
 
     # --- commands ---
 
-    def start(self, guard: int = 0) -> str | None:
+    def start(self, guard: int = 0, *, hot: bool = False) -> str | None:
         """Start the server with its WAL receiver stopped."""
         if self.state != "down":
             self._down()
         if self.volume.wal is None:
             return "there is no data"
+        if hot and settings.lacks(self.volume.accepted, self.volume.limit):
+            return "max_connections is lower than on the primary"
+        self.hot, self.started = hot, self.volume.accepted
         self.state = "standby"
         self.guard = guard
         self.standbys = synchronous.started(self, guard)
@@ -306,6 +319,7 @@ class Server:
             return
         before = self.volume.wal
         self.volume.wal = before.promoted(Branch(self.world.next_serial(), timeline, before.end)).grown(1)
+        self.volume.limit = settings.limit_of(self.started)
         self.writable = True
         self.world.promoted(self, before)
 

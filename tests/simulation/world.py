@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from functools import partial
 
 from hapg_failover.adapters.declared_files import Wanted
 from hapg_failover.core import disk_space
@@ -14,7 +15,7 @@ from hapg_failover.declared.desired import Declaration, Role
 from hapg_protocol.model import EligibleReplica, LeaseState, Pod
 from hapg_protocol.wal_files import SEGMENT_SIZE
 
-from . import faults
+from . import faults, settings
 from .agent import Agent
 from .api import Api
 from .configmap import ConfigMap
@@ -75,6 +76,8 @@ class World:
         self.max_lag = max_lag
         self.policy = policy
         self.standby_mode = "hot"
+        self.configuration: str | None = None
+        self.refuses = [False] * replicas
         self.restores = restores
         members = range(replicas)
         self.clocks = [Clock(self.engine, self.uniform(1.0, 1.0 + self.timing.clock_ratio), self.uniform(5.0, 5000.0)) for _ in members]
@@ -239,6 +242,29 @@ class World:
         if is_first:
             self._restart_agents()
 
+    def set_up(self, text: str) -> None:
+        """Give the release a postgresql.conf before it runs."""
+        self.configuration = text
+        for volume in self.volumes:
+            volume.accepted, volume.limit = text, settings.limit_of(text)
+
+    def reconfigure(self, text: str) -> None:
+        """Change postgresql.conf: each member tries it after a while."""
+        self.log.append(f"{self.engine.now:8.3f} postgresql.conf: {settings.shown(text)}")
+        self.configuration = text
+        for member in range(self.replicas):
+            self.engine.after(self.uniform(*settings.ACCEPTED_S), partial(self._try, member))
+
+    def _try(self, member: int) -> None:
+        self.configure(member)
+
+    def configure(self, member: int) -> bool:
+        """A member tries the release's configuration; return whether it accepts it."""
+        if self.refuses[member]:
+            return False
+        self.volumes[member].accepted = self.configuration
+        return True
+
     def _restart_agents(self) -> None:
         for member in range(self.replicas):
             self.agent[member].running = False
@@ -304,6 +330,7 @@ class World:
             found.append(f"the members are {lease.eligible}")
         if self.policy.k and lease is not None and (lease.sync is None or set(lease.sync.volumes) != expected):
             found.append(f"the synchronous set is {lease.sync}")
+        found += [f"member {s.member} has other settings" for s in self.server if s.started != self.configuration]
         labelled = [p.uid for p in self.api.pods.values() if p.role == "primary"]
         if labelled != [self.uids[primary.member]]:
             found.append(f"role=primary is on {labelled}")

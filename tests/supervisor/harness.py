@@ -41,7 +41,6 @@ POSTGRESQL_CONF = """
 listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = '{run}/socket'
-hba_file = '{config}/pg_hba.conf'
 logging_collector = off
 dynamic_shared_memory_type = mmap
 shared_buffers = 16MB
@@ -159,7 +158,7 @@ class Container:
             "password_encryption": self.profile.password_encryption,
         }
         lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
-        conf = POSTGRESQL_CONF.format(port=self.port, run=self.run, config=self.config, chart=lines)
+        conf = POSTGRESQL_CONF.format(port=self.port, run=self.run, chart=lines)
         (self.config / "postgresql.conf").write_text(conf)
         (self.config / "pg_hba.conf").write_text(PG_HBA_CONF.format(authentication=self.profile.authentication))
         self.logins = roles.logins(PASSWORDS, self.profile.replication_role)

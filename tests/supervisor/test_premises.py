@@ -428,3 +428,43 @@ def test_a_commit_that_is_cancelled_while_it_waits_is_done_on_the_primary(pair: 
         assert client.stdout is not None
         assert "canceling wait for synchronous replication" in client.stdout.read()
     assert primary.sql("select count(*) from t where w = 'x'") == "1"
+
+
+@of_each_major
+def test_a_hot_standby_needs_the_limits_of_its_primary_and_a_warm_one_does_not(pair: Pair, major: str) -> None:
+    """They are in its control file, and a former primary's too; a promoted server's own reach the others by its WAL."""
+    primary, replica = pair.primary, pair.replica
+    pair.follow("hot")
+    for container in (primary, replica):
+        conf = container.config / "postgresql.conf"
+        conf.write_text(conf.read_text().replace("max_connections = 20", "max_connections = 15"))
+    assert limit(replica) == 20
+    replica.ok("stop", "fast")
+    assert replica.ask("start", "hot").result == "error"
+    pair.follow("warm")
+    primary.ok("stop", "fast")
+    replica.ok("seal", "slow")
+    replica.promote(7, 2)
+    assert limit(replica) == 15
+    assert primary.ask("start", "hot").result == "error"
+    primary.ok("start", "warm")
+    primary.ok("follow", *replica.address())
+    Pair(replica, primary).wait_caught_up()
+    wait_for(lambda: limit(primary) == 15, "the former primary has replayed the new limit")
+    primary.ok("stop", "fast")
+    primary.ok("start", "hot")
+
+
+def limit(container: Container) -> int:
+    """Return the max_connections in the control file, and check that the other limits there are those of the configuration."""
+    found: dict[str, int] = {}
+
+    def reads() -> bool:
+        found.update(volume(container).recorded_limits())
+        return bool(found)
+
+    wait_for(reads, "the control file is whole")
+    connections = found.pop("max_connections")
+    others = {"max_worker_processes": 8, "max_prepared_transactions": 0, "max_locks_per_transaction": 64}
+    assert found == others | ({} if container.profile.major == "9.6" else {"max_wal_senders": 10})
+    return connections

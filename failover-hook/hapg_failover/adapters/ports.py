@@ -388,6 +388,9 @@ class Supervisor(Protocol):
     def output(self, command_id: str) -> str:
         """Return the output of the job `command_id` ('' if none)."""
 
+    def started_configuration(self) -> str | None:
+        """Return the postgresql.conf with which the server was last started, None if it isn't known."""
+
     def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:
         """Write the deadline file by atomic rename. deadline: CLOCK_BOOTTIME in seconds, None for no fence."""
 
@@ -482,6 +485,12 @@ class Disk(Protocol):
 
     def has_configuration(self) -> bool:
         """True if the supervisor has accepted a configuration for this volume, which its server reads."""
+
+    def accepted_configuration(self) -> str | None:
+        """Return the postgresql.conf that the supervisor has accepted for this volume, None if there is none."""
+
+    def recorded_limits(self) -> Mapping[str, int]:
+        """Return the limits of a hot standby according to the control file, by name; {} if it can't be read."""
 
     def former(self) -> FormerData | None:
         """Return the data if it is another major's, None if it isn't, or can't be read."""

@@ -1,4 +1,4 @@
-"""The container's HTTP server: /livez and /readyz for kubelet, /metrics for Prometheus."""
+"""The container's HTTP server: /livez and /readyz for kubelet, /metrics for Prometheus, /configz for `helm test`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ class Answers:
     """The answers; none of them blocks.
 
     live: whether the agent's loop is running; ready: whether the pod is ready, and its phase, which is public; metrics: in the Prometheus
-    text format.
+    text format; refused: why PostgreSQL rejects the release's configuration, '' if it accepts it.
     """
 
     live: Callable[[], bool]
     ready: Callable[[], tuple[bool, str]]
     metrics: Callable[[], str]
+    refused: Callable[[], str]
 
 
 class Probes:
@@ -54,7 +55,10 @@ class Probes:
                 return _probe(*self._answers.ready())
             case "/metrics":
                 return Response(HTTPStatus.OK, self._answers.metrics().encode(), _METRICS)
-        return _text(HTTPStatus.NOT_FOUND, "/livez, /readyz or /metrics")
+            case "/configz":
+                refused = self._answers.refused()
+                return _probe(not refused, refused or "the configuration is accepted")
+        return _text(HTTPStatus.NOT_FOUND, "/livez, /readyz, /metrics or /configz")
 
 
 def _probe(good: bool, word: str) -> Response:

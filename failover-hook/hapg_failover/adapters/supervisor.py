@@ -152,6 +152,13 @@ class SupervisorFiles:
             return (beneath.read(self._run, "out", command_id, most=_LONGEST_OUTPUT) or b"").decode("utf-8", "replace")
         return ""
 
+    def started_configuration(self) -> str | None:
+        """Return the postgresql.conf with which the server was last started, None if it isn't known."""
+        with contextlib.suppress(Irregular):
+            found = beneath.read(self._run, "conf", "started.conf", most=_LONGEST_OUTPUT)
+            return found.decode("utf-8", "replace") if found is not None else None
+        return None
+
     def write_deadline(self, deadline: float | None, term: int, hello: Hello) -> None:
         """Write the deadline file by atomic rename. deadline: CLOCK_BOOTTIME in seconds, None for no fence."""
         until = "none" if deadline is None else _hundredths(deadline)

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from hapg_protocol.wal_files import SEGMENT_SIZE, is_segment_size
 from ..core import disk_space, volumes
 from ..core.state.volume import DATA_VOLUME, WAL_VOLUME, FormerData
 from ..core.volumes import Link
-from ..pgdata.control_file import SHUT_DOWN, parse_control_file
+from ..pgdata.control_file import SHUT_DOWN, parse_control_file, parse_limits
 from ..pgdata.wal import goes_beyond, newest_segment_timeline
 from . import archived_wal, beneath, unreplicated_wal
 from .beneath import Irregular
@@ -29,6 +29,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _EMERGENCY_SPACE = "emergency-wal-space"
 _UPGRADE = "upgrade"
 _HISTORY_SIZE = 1 << 20
+_CONFIGURATION_SIZE = 1 << 20
 _CONTROL_SIZE = 8192  # PG_CONTROL_FILE_SIZE of catalog/pg_control.h
 # Anyone may have written these files: their contents are matched against these patterns before they are used or quoted.
 _VERSION = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,2})?\n?")
@@ -250,6 +251,18 @@ class Volume:
     def has_configuration(self) -> bool:
         """True if the supervisor has accepted a configuration for this volume, which its server reads."""
         return self._data_files.has("config")
+
+    def accepted_configuration(self) -> str | None:
+        """Return the postgresql.conf that the supervisor has accepted for this volume, None if there is none. Raise OSError."""
+        found = beneath.read(str(self._base), "config", "postgresql.conf", most=_CONFIGURATION_SIZE)
+        return found.decode("utf-8", "replace") if found is not None else None
+
+    def recorded_limits(self) -> Mapping[str, int]:
+        """Return the limits of a hot standby according to the control file, by name; {} if it can't be read."""
+        try:
+            return parse_limits(self.read_control())
+        except (OSError, ValueError):
+            return {}
 
     def set_dirty(self) -> None:
         """Record that a rewind or clone starts, before it does.

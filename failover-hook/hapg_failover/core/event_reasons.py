@@ -21,6 +21,9 @@ class EventReason:
 EVENT_REASONS = (
     EventReason("Promoted", "Normal", "this pod's server was promoted and accepts writes"),
     EventReason("Switchover", "Normal", "the primary is switching over; the message names the reason and the successor"),
+    EventReason(
+        "ServerRestarts", "Normal", "changed settings need a restart of the release's only server; clients wait meanwhile, for some seconds"
+    ),
     EventReason("SwitchoverRefused", "Warning", "a switchover was requested and refused", "act on the reason in the message"),
     EventReason("ForcedFailover", "Warning", "an operator forced this pod's promotion; the message says what is lost"),
     EventReason(

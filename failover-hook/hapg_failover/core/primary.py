@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import demotion, disk_space, renewal, replication_slots, routing, switchover
+from . import demotion, disk_space, renewal, replication_slots, restarts, routing, switchover
 from .state import connections, recovery
 from .state.actions import Announce, ChangeSlots, Checkpoint
 from .state.decision import Step, busy
@@ -55,6 +55,7 @@ def writing(step: Step) -> None:
         if step.full:
             step.tell("DiskFull", disk_space.full_message(o))
         routing.primary(step)
+        restarts.show_settings(step)
         _slots(step)
         _checkpoint(step)
 

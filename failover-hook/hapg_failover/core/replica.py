@@ -278,11 +278,12 @@ def _expects_the_end(step: Step, s: LeaseState, lease: LeaseView) -> bool:
 
 def _needs_a_change(step: Step, s: LeaseState) -> bool:
     """Act if something is wrong with our own server, or with how it follows. False if nothing is."""
-    m = step.m
     if step.full:
         step.run(Seal(), f"{disk_space.full_message(step.o)}: seal")
-    elif m.upstream.mode is not None and m.upstream.mode != step.due_mode and restarts.is_our_turn(step, s):
+    elif restarts.is_due_for_mode(step, s):
         step.start(f"the standby must be {step.due_mode} now: restart it")
+    elif restarts.is_due_for_settings(step, s):
+        step.start("changed settings need a restart of the standby")
     elif synchronous.unguarded(step):
         step.start(UNGUARDED)
     elif _left_out(step, s):

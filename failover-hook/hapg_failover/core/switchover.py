@@ -1,4 +1,5 @@
-"""Switchover by a primary that still serves: on an operator's request, its pod's deletion, or a full volume (docs/protocol.md, rule 9).
+"""Switchover by a primary that still serves: on an operator's request, its pod's deletion, a full volume, or changed start settings
+(docs/protocol.md, rules 9 and 18).
 
 Everything slow happens before the server stops: a checkpoint, the choice of the successor, and the Lease's naming it. The successor then
 seals itself as soon as the stream ends.
@@ -6,12 +7,13 @@ seals itself as soon as the stream ends.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 
 from hapg_protocol import requests
 from hapg_protocol.model import Pod, Release, ReleaseCause
 
-from . import disk_space
+from . import disk_space, restarts
 from .eligible_replicas import KEEPS_UP_BYTES
 from .state.actions import Announce, Label, Prepare, ShutDown
 from .state.decision import Step, busy
@@ -30,6 +32,7 @@ from .timing import (
     REJOIN_AFTER_S,
     ROUTE_AHEAD_S,
     SERVE_ON_S,
+    SETTINGS_AGAIN_S,
     SHUTDOWN_S,
     SWITCHOVER_CHECKPOINT_S,
 )
@@ -41,6 +44,7 @@ from .timing import (
 # The grace period pays for the last checkpoint while the server serves, the shutdown, and the 10 s that the supervisor reserves for itself.
 # LAST_RECORD_S limits how long a server keeps sending its shutdown checkpoint, the end of its WAL, to standbys that hang.
 NEAR_BYTES = 16 * 1024 * 1024
+CHANGED = "changed settings need a restart"
 
 
 def attend(step: Step) -> None:
@@ -129,12 +133,27 @@ def _make_way(step: Step) -> None:
     o, m = step.o, step.m
     if not step.full and not lives_on_emergency_space(step):
         step.keep(replace(step.m.storage, full_since=None, emergency_space_used=False))
+        _change_settings(step)
         return
     since = o.now if m.storage.full_since is None else m.storage.full_since
     step.keep(replace(step.m.storage, full_since=since))
     patience = 0.0 if m.storage.emergency_space_used else FULL_S
     if o.now - since >= patience and not busy(step) and (chosen := choose_successor(step)) is not None:
         _prepare(step, Switchover(ReleaseCause.FULL, o.now), f"switch over to {chosen.name}", SWITCHOVER_CHECKPOINT_S)
+
+
+def _change_settings(step: Step) -> None:
+    """Switch over to a standby that runs with changed start settings already; the only server restarts in its place instead."""
+    o, s = step.o, step.state
+    if busy(step) or s is None or o.now < step.m.succession.not_before or not restarts.is_primary_due(step, s):
+        return
+    able = {each.pod for each in s.eligible if restarts.has_settings(step, each)}
+    chosen = choose_successor(step, among=able)
+    if chosen is not None:
+        begun = Switchover(ReleaseCause.SWITCHOVER, o.now, to=chosen.name, reason=CHANGED)
+        _prepare(step, begun, f"{CHANGED}: switch over to {chosen.name}", SWITCHOVER_CHECKPOINT_S)
+    elif o.replicas == len(o.pods) == 1:
+        _prepare(step, Switchover(ReleaseCause.SWITCHOVER, o.now, reason=CHANGED, alone=True), CHANGED, SWITCHOVER_CHECKPOINT_S)
 
 
 def lives_on_emergency_space(step: Step) -> bool:
@@ -161,11 +180,13 @@ def _trouble(step: Step, request: requests.Switchover) -> str | None:
     return f"{request.to} isn't an eligible replica that streams from the primary with a lag of at most {KEEPS_UP_BYTES >> 30} GiB"
 
 
-def choose_successor(step: Step, to: str | None = None) -> Pod | None:
+def choose_successor(step: Step, to: str | None = None, among: Set[str] | None = None) -> Pod | None:
     """Return the pod to switch over to, or None if there is none.
 
     It is `to` if given; otherwise, in this order: a pod that remains when the release is scaled, that is not far behind, with a low
     ordinal. A streaming replica receives what it lacks before the server is down, so a few bytes more or less don't matter.
+
+    among: the names of the pods that are considered, None: all.
     """
     o, s = step.o, step.state
     eligible = {member.pod: member.volume for member in s.eligible} if s is not None else {}
@@ -175,6 +196,7 @@ def choose_successor(step: Step, to: str | None = None) -> Pod | None:
         p
         for p in o.pods
         if _shows(p, eligible.get(p.name))
+        and (among is None or p.name in among)
         and p.uid != o.me.uid
         and not p.deleting
         and p.name in flushed
@@ -207,8 +229,8 @@ def prepared(step: Step, result: OpResult) -> None:
 def _announce(step: Step, h: Switchover, stop_at: float) -> None:
     """Have the Lease name the successor, route clients to it, then stop: by the time the routing takes effect, it accepts writes."""
     o, s = step.o, step.state
-    chosen = choose_successor(step, h.to)
-    if chosen is None and _call_off(step, h, f"{h.to or 'every eligible replica'} has stopped streaming from the primary"):
+    chosen = choose_successor(step, h.to) if not h.alone else None
+    if chosen is None and not h.alone and _call_off(step, h, f"{h.to or 'every eligible replica'} has stopped streaming from the primary"):
         return
     named = chosen is not None and s is not None and s.successor == chosen.name
     late = o.now - stop_at > ANNOUNCE_S
@@ -233,6 +255,9 @@ def _call_off(step: Step, h: Switchover, reason: str) -> bool:
             replace(step.m.succession, switchover=None, successor=None), replace(step.m.storage, full_since=step.o.now + FULL_AGAIN_S)
         )
         step.because(f"{h.why}, but no switchover takes place: {reason}")
+    elif h.cause is ReleaseCause.SWITCHOVER:
+        step.keep(replace(step.m.succession, switchover=None, successor=None, not_before=step.o.now + SETTINGS_AGAIN_S))
+        step.because(f"{h.why}, but no switchover takes place: {reason}")
     return step.m.succession.switchover is None
 
 
@@ -253,6 +278,10 @@ def _stop(step: Step, h: Switchover, chosen: Pod | None) -> None:
     step.keep(replace(step.m.succession, successor=name))
     step.go(Phase.STOPPING, h.why)
     seconds = LAST_RECORD_S if h.cause is not ReleaseCause.DELETION else LAST_RECORD_LEAVING_S
+    if h.alone:
+        step.run(ShutDown(None, seconds), f"{h.why}: the only server restarts")
+        step.actions.append(Announce("Normal", "ServerRestarts", f"{h.why}: the release's only server, so clients wait for it"))
+        return
     step.run(ShutDown(name, seconds), f"{h.why}: switch over to {name or 'nobody, since no eligible replica streams'}")
     if chosen is not None:
         _route(step, h, chosen)
@@ -299,10 +328,11 @@ def start_again(step: Step) -> None:
     """Start again, sealed, now that the Lease is released; after REJOIN_AFTER_S, so as not to disturb the successor's first moments."""
     o, m = step.o, step.m
     if o.now - m.writes.put_at < REJOIN_AFTER_S:
-        step.because(f"the Lease is released to {m.succession.successor}")
+        step.because(f"the Lease is released to {m.succession.successor or 'whoever claims it'}")
         return
     step.forget_server()
-    step.go(Phase.BOOT, f"switched over to {m.succession.successor}: start again as a replica")
+    to = m.succession.successor
+    step.go(Phase.BOOT, f"switched over to {to}: start again as a replica" if to is not None else "the server is down: start it again")
 
 
 def refuse(step: Step, text: str, request: str, reason: str) -> None:

@@ -65,6 +65,7 @@ LAST_RECORD_S = 2.0  # how long to wait for replicas other than the successor on
 LAST_RECORD_LEAVING_S = 10.0  # the same when the pod is being deleted
 SHUTDOWN_S = 40  # the part of a pod's grace period that is reserved for the shutdown
 LEAST_GRACE_S = 15  # with less grace the server doesn't serve on for its endpoint; also assumed if the API shows no grace period
+SETTINGS_AGAIN_S = 30.0  # until a switchover for changed settings that could not take place is tried again
 REJOIN_AFTER_S = 0.5  # until a server that has switched over starts as a replica
 
 # Replicas

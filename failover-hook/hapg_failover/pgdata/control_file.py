@@ -78,25 +78,30 @@ def _segment_size(size: int) -> int:
 _HEAD = struct.Struct("=QI")  # system identifier, layout version
 _CHECKPOINT = struct.Struct("=QI")  # redo point, timeline
 _STATE_AT, _CHECKPOINT_AT = 16, 32
+_LIMITED = ("max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction")
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Offsets: of the CRC, the copy of the last checkpoint, the minimum recovery point and the size of WAL segments."""
+    """Offsets: of the CRC, the copy of the last checkpoint, the minimum recovery point, the limits and the size of WAL segments. limited:
+    the names of the limits.
+    """
 
     crc: int
     checkpoint_copy: int = 40
     recovery: int = 136
+    limits: int = 180
     segment_size: int = 228
+    limited: tuple[str, ...] = _LIMITED
 
 
 _LAYOUTS: Mapping[int, _Layout] = {
-    960: _Layout(256, checkpoint_copy=48),
+    960: _Layout(256, checkpoint_copy=48, limited=tuple(name for name in _LIMITED if name != "max_wal_senders")),
     1201: _Layout(288),
     1300: _Layout(288),
     1700: _Layout(288),
     1800: _Layout(292),
-    1905: _Layout(308, recovery=144, segment_size=240),
+    1905: _Layout(308, recovery=144, limits=188, segment_size=240),
 }
 """By layout version: 9.6, 12, 13 to 16, 17, 18 and 19."""
 _RECOVERY = struct.Struct("=QI4xQ")  # minimum recovery point, its timeline, backup start
@@ -116,14 +121,7 @@ def parse_control_file(data: bytes) -> ControlData:
 
     Raise ValueError if it is damaged or of an unknown layout.
     """
-    if len(data) < _HEAD.size:
-        raise ValueError(f"a control file has more than {len(data)} bytes")
-    system_identifier, version = _HEAD.unpack_from(data)
-    if version not in _LAYOUTS:
-        raise ValueError(f"the control file has the layout {version}, known are {', '.join(map(str, _LAYOUTS))}")
-    layout = _LAYOUTS[version]
-    if len(data) < layout.crc + 4 or struct.unpack_from("=I", data, layout.crc) != (crc32c(data[: layout.crc]),):
-        raise ValueError("the control file's checksum is wrong")
+    system_identifier, layout = _sound(data)
     (state,) = struct.unpack_from("=I", data, _STATE_AT)
     (checkpoint,) = struct.unpack_from("=Q", data, _CHECKPOINT_AT)
     redo, timeline = _CHECKPOINT.unpack_from(data, layout.checkpoint_copy)
@@ -138,3 +136,22 @@ def parse_control_file(data: bytes) -> ControlData:
         backup_start=backup_start,
         segment_size=_segment_size(segment_size),
     )
+
+
+def parse_limits(data: bytes) -> Mapping[str, int]:
+    """Return the settings that the primary runs with and a hot standby must not be below, by name. data, errors: as above."""
+    _, layout = _sound(data)
+    return dict(zip(layout.limited, struct.unpack_from(f"={len(layout.limited)}I", data, layout.limits), strict=True))
+
+
+def _sound(data: bytes) -> tuple[int, _Layout]:
+    """Return the system identifier and the layout of a control file. Raise ValueError if it is damaged or of another layout."""
+    if len(data) < _HEAD.size:
+        raise ValueError(f"a control file has more than {len(data)} bytes")
+    system_identifier, version = _HEAD.unpack_from(data)
+    if version not in _LAYOUTS:
+        raise ValueError(f"the control file has the layout {version}, known are {', '.join(map(str, _LAYOUTS))}")
+    layout = _LAYOUTS[version]
+    if len(data) < layout.crc + 4 or struct.unpack_from("=I", data, layout.crc) != (crc32c(data[: layout.crc]),):
+        raise ValueError("the control file's checksum is wrong")
+    return system_identifier, layout

@@ -15,6 +15,7 @@ from hapg.chart import fixed_settings, values
 from hapg.spec import parameter_values, restrictions, schema
 from hapg.spec.parameters import PRESET, RESTART, SESSION, for_templates
 from hapg.spec.version_profiles import ChartProfile
+from hapg_protocol.start_settings import RELOADED
 
 GENERATED = "ha-postgres/generated"
 """Annotation in Chart.yaml that marks a chart as written by hapg."""
@@ -45,6 +46,7 @@ def from_source(name: str, profile: ChartProfile, source: schema.Schema) -> dict
         "restrictions": restrictions,
         "parameter_values": parameter_values,
         "restart": RESTART,
+        "reloaded": RELOADED,
         "preset": PRESET,
         "session": SESSION,
         "generated_annotation": GENERATED,

@@ -285,7 +285,9 @@ def _pod_warnings(release: Release) -> list[str]:
             found.append(f"{pod.name} keeps its data as it is, of another major: {pod.not_upgraded}")
         if pod.refused:
             found.append(f"{pod.name} refuses its configuration: {pod.refused}")
-        elif pod.not_following:
+        elif pod.start_settings is not None and pod.start_settings.running != pod.start_settings.wanted:
+            found.append(f"{pod.name} runs with settings that have changed: its server has yet to restart, in its turn")
+        if pod.not_following and not pod.refused:
             found.append(f"{pod.name} does not stream from the primary: {pod.not_following}")
         if pod.not_applied and release.lease is not None and pod.name == release.lease.state.holder.pod:
             found.append(f"roles and databases are not as declared: {pod.not_applied}")

@@ -11,6 +11,7 @@ from hapg.chart.manifests import Manifest, key
 from hapg.upgrade import reach
 from hapg.upgrade.differences import MISSING, Change, Path, changes
 from hapg.upgrade.effects import Effect, Finding, ObjectDiff
+from hapg_protocol import start_settings
 
 __all__ = ["Effect", "Finding", "ObjectDiff", "compare", "worst"]
 
@@ -204,6 +205,8 @@ def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Findi
             yield from _settings(change, {**_SETTINGS, **_replication(change)}, "the failover containers reload it")
         case ("data", "backup.json"):
             yield from _settings(change, _ARCHIVE, "the containers `backup` reload it")
+        case ("data", "postgresql.conf"):
+            yield from _parameters(change)
         case ("data", "roles.json"):
             yield Finding(Effect.RELOAD, "the agent of the primary makes the new roles and databases true", change)
         case ("data" | "binaryData", *_):
@@ -212,6 +215,18 @@ def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Findi
             yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to undo this", change)
         case _:
             yield Finding(Effect.NOTHING, "", change)
+
+
+def _parameters(change: Change) -> Iterator[Finding]:
+    """Yield a finding for each setting that servers read only when they start, and one for the whole file if others have changed."""
+    old, new = (start_settings.read(text) if isinstance(text, str) else None for text in (change.old, change.new))
+    if old is not None and new is not None:
+        why = "servers restart in place: standbys one by one, the primary last after a switchover; the only server in its place"
+        for inner in changes(old, new):
+            yield Finding(Effect.SWITCHOVER, why, Change((*change.path, *inner.path), inner.old, inner.new))
+    before, after = (str(text).partition(start_settings.RELOADED)[2] for text in (change.old, change.new))
+    if before != after or old is None or new is None or old == new:
+        yield Finding(Effect.RELOAD, "read once the kubelet has updated the files; servers reload them", change)
 
 
 _SETTINGS = {

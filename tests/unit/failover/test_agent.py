@@ -50,6 +50,12 @@ class FillingVolume:
     def foreign(self) -> bool:
         return False
 
+    def accepted_configuration(self) -> None:
+        return None
+
+    def recorded_limits(self) -> dict[str, int]:
+        return {}
+
     def scarcest(self) -> tuple[str, int]:
         return WAL_VOLUME, self.room
 
@@ -66,6 +72,7 @@ def _agent(monkeypatch: pytest.MonkeyPatch, volume: FillingVolume, result: OpRes
     identity: Any = SimpleNamespace(pod="pg-0", uid="u0")
     disk: Any = volume
     nothing: Any = Mock()
+    nothing.started_configuration.return_value = None
     one = Agent(lambda: settings, identity, Adapters(Threads(), nothing, nothing, nothing, disk, nothing, nothing, nothing))
     one.world.hello = Hello("n1", "boot", 1.0)
     return one

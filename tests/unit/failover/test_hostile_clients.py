@@ -186,7 +186,7 @@ def get(port: int, path: str, timeout: float) -> int:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_probes_are_answered_within_their_timeouts(crowd: Callable[[int], Crowd], kind: str) -> None:
-    probes = Probes(0, Answers(lambda: True, lambda: (True, "primary"), lambda: LARGE))
+    probes = Probes(0, Answers(lambda: True, lambda: (True, "primary"), lambda: LARGE, str))
     probes.start()
     CROWDS[kind](crowd(probes.port))
     end = time.monotonic() + CROWDED_S
@@ -218,7 +218,7 @@ def test_a_peer_is_answered_and_nobody_else_is_heard(crowd: Callable[[int], Crow
 
 def test_a_client_has_one_deadline_for_all_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "CLIENT_SECONDS", 0.3)
-    probes = Probes(0, Answers(lambda: True, lambda: (True, "primary"), lambda: ""))
+    probes = Probes(0, Answers(lambda: True, lambda: (True, "primary"), lambda: "", str))
     probes.start()
     with dial(probes.port) as client, pytest.raises(ConnectionError):
         client.sendall(b"GET /livez HTTP/1.1\r\nX")
@@ -230,7 +230,7 @@ def test_a_client_has_one_deadline_for_all_it_says(monkeypatch: pytest.MonkeyPat
 
 def test_the_oldest_gives_its_place_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "CLIENT_SECONDS", 3600.0)
-    probes = Probes(0, Answers(lambda: True, lambda: (True, "primary"), lambda: ""))
+    probes = Probes(0, Answers(lambda: True, lambda: (True, "primary"), lambda: "", str))
     probes.start()
     clients = [dial(probes.port) for _ in range(serving.PLACES + 2)]
     assert get(probes.port, "/livez", 10) == 200, "so all of them have been accepted"

@@ -13,6 +13,7 @@ from hapg_failover.adapters.probes import Answers, Probes
 class Agent:
     alive = True
     readiness = (True, "primary")
+    reason = ""
 
     def live(self) -> bool:
         return self.alive
@@ -23,6 +24,9 @@ class Agent:
     def metrics(self) -> str:
         return "hapg_term 4\n"
 
+    def refused(self) -> str:
+        return self.reason
+
 
 @pytest.fixture
 def agent() -> Agent:
@@ -31,7 +35,7 @@ def agent() -> Agent:
 
 @pytest.fixture
 def port(agent: Agent) -> int:
-    probes = Probes(0, Answers(agent.live, agent.ready, agent.metrics))
+    probes = Probes(0, Answers(agent.live, agent.ready, agent.metrics, agent.refused))
     probes.start()
     return probes.port
 
@@ -50,7 +54,10 @@ def test_the_answers(port: int, agent: Agent) -> None:
     assert get(port, "/livez") == (200, "the main loop runs\n")
     assert get(port, "/readyz") == (200, "primary\n")
     assert get(port, "/metrics") == (200, "hapg_term 4\n")
+    assert get(port, "/configz") == (200, "the configuration is accepted\n")
     assert get(port, "/")[0] == 404
+    agent.reason = "postgresql.parameters.work_mem: invalid value"
+    assert get(port, "/configz") == (503, "postgresql.parameters.work_mem: invalid value\n")
     agent.alive, agent.readiness = False, (False, "the server isn't initialised")
     assert get(port, "/livez") == (503, "the main loop is stuck\n")
     assert get(port, "/readyz") == (503, "the server isn't initialised\n")

@@ -28,7 +28,7 @@ class Looked:
         self.events: list[Event] = []
         settings: Any = SimpleNamespace(profile=VersionProfile(major="15", bounds_slots=False), standby_mode="hot")
         self.looks = ServerProbes(
-            Threads(), lambda: settings, lambda: self.phase, self.sql, self.volume, self.files, self._report, self.logged
+            Threads(), lambda: settings, lambda: self.phase, self.sql, self.volume, self.files, lambda: None, self._report, self.logged
         )
 
     def _report(self, event: Event, is_news: bool) -> None:

@@ -56,7 +56,9 @@ def test_they_are_looked_for_now_and_then_whatever_the_server_does() -> None:
     volume, world = Mock(), World(VolumeFacts(VolumeState.DATA, None, None, 0))
     volume.scarcest.return_value, volume.tablespaces.return_value = ("data volume", 1 << 30), ("16500",)
     nothing: Any = Mock()
-    looks = ServerProbes(Threads(), nothing, lambda: Phase.BOOT, nothing, volume, nothing, lambda event, _: world.apply(event), nothing)
+    looks = ServerProbes(
+        Threads(), nothing, lambda: Phase.BOOT, nothing, volume, nothing, nothing, lambda event, _: world.apply(event), nothing
+    )
     looks._probe_disk()
     looks._probe_disk()
     assert world.tablespaces == ("16500",)

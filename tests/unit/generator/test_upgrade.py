@@ -17,6 +17,7 @@ from hapg.chart import manifests
 from hapg.cli import main
 from hapg.upgrade import differences, impact
 from hapg.upgrade.impact import Effect
+from hapg_protocol.start_settings import RELOADED
 from tests.unit.generator.conftest import WARM
 
 Objects = dict[str, Any]
@@ -59,6 +60,12 @@ def in_settings(objects: list[manifests.Manifest], **changed: object) -> None:
 
 def without(objects: list[manifests.Manifest], kind: str, name: str = "ha-postgres") -> None:
     objects.remove(find(objects, kind, name))
+
+
+def parameter(objects: list[manifests.Manifest], old: str, new: str) -> None:
+    data = find(objects, "ConfigMap", "ha-postgres-config")["data"]
+    assert old in data["postgresql.conf"]
+    data["postgresql.conf"] = data["postgresql.conf"].replace(old, new)
 
 
 SET = "StatefulSet/ha-postgres spec."
@@ -183,6 +190,16 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
         lambda found: find(found, "ConfigMap", "ha-postgres-config")["data"].update({"failover.json": "{"}),
         Effect.RELOAD,
         CONFIG + "failover.json",
+    ),
+    "parameter that is read at a start": (
+        lambda found: parameter(found, "max_connections = 100\n", "max_connections = 50\n"),
+        Effect.SWITCHOVER,
+        CONFIG + "postgresql.conf.max_connections",
+    ),
+    "parameter that is reloaded": (
+        lambda found: parameter(found, f"{RELOADED}\n", f"{RELOADED}\nwork_mem = '8MB'\n"),
+        Effect.RELOAD,
+        CONFIG + "postgresql.conf",
     ),
     "postgresql.conf": (
         lambda found: find(found, "ConfigMap", "ha-postgres-config")["data"].update({"postgresql.conf": "x = 1\n"}),

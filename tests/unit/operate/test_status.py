@@ -113,6 +113,10 @@ def test_a_healthy_release_for_programs() -> None:
         (FakeCluster([*pods(0, 1), pod(2, switchover="{}")]), "pg-2 has not answered a request: {}"),
         (FakeCluster([*pods(0, 1), pod(2, refused="no such value")]), "pg-2 refuses its configuration: no such value"),
         (
+            FakeCluster([*pods(0, 1), pod(2, start_settings="0123456789abcdef fedcba9876543210")]),
+            "pg-2 runs with settings that have changed: its server has yet to restart, in its turn",
+        ),
+        (
             FakeCluster([pod(0, ready=False, not_created="seed failed: no route")]),
             "pg-0 could not make the first server, and tries again: seed failed: no route",
         ),

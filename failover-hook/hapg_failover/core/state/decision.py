@@ -104,8 +104,11 @@ class Step:
         self.do(Run(number, order, self.term if term is None else term), reason)
 
     def start(self, reason: str) -> None:
-        """Start the server, sealed, in the due standby mode. The last holder's server may use the emergency WAL space to start."""
-        mode = self.due_mode
+        """Start the server, sealed, in the due standby mode. The last holder's server may use the emergency WAL space to start.
+
+        With a limit below the primary's it starts warm, because it wouldn't start hot.
+        """
+        mode = "warm" if self.lacks else self.due_mode
         s = self.state
         emergency_space = s is not None and s.volume == self.o.volume
         self.run(Start(mode, self.guard, emergency_space, self.o.position), reason)
@@ -243,6 +246,12 @@ class Step:
         A server that was promoted by someone else stays warm until it is rewound or cloned, so that nobody calls pg_promote() on it again.
         """
         return "warm" if self.o.foreign or self.o.now < self.m.retry.warm_until else self.o.standby_mode
+
+    @property
+    def lacks(self) -> bool:
+        """A limit of the wanted settings is below that of the primary whose WAL we have: a hot standby would not start with them."""
+        settings = self.o.start_settings
+        return settings is not None and settings.lacks
 
     @property
     def live_holder(self) -> bool:

@@ -22,7 +22,8 @@ class Switchover:
 
     cause: the cause for the release; since: CLOCK_BOOTTIME; request: the ID of the operator's request, None if nobody requested it; to: the
     requested successor, or None for any; stop_at: CLOCK_BOOTTIME from which the server may be stopped, None during the checkpoint; asked:
-    CLOCK_BOOTTIME of the last Lease write that named the successor; routed: the pod that was labelled primary for this switchover.
+    CLOCK_BOOTTIME of the last Lease write that named the successor; routed: the pod that was labelled primary for this switchover; reason:
+    in words, '' for the cause's own; alone: there is no other server, and ours starts again in its place.
     """
 
     cause: ReleaseCause
@@ -32,11 +33,13 @@ class Switchover:
     stop_at: float | None = None
     asked: float = 0.0
     routed: str | None = None
+    reason: str = ""
+    alone: bool = False
 
     @property
     def why(self) -> str:
         """The cause in words."""
-        return self.cause.words
+        return self.reason or self.cause.words
 
 
 @dataclass(frozen=True)
@@ -158,8 +161,8 @@ class Upstream:
     """The primary that we follow. follow_term: its term; mode: the standby mode that our server was started in. joined_at: when this pod
     was last seen to be the primary or to stream from it, None if it never was, or is known not to be; has_joined: the server that runs now
     has been primary or has streamed; leaving_since: when our pod's deletion was first seen; shown_at: when our pod was last made to show
-    the mode; due_since: when another mode than ours was first due, None: ours is. labelled_at: when our pod was last labelled as a hot
-    standby, or no longer so.
+    the mode; due_since: when another mode than ours was first due, None: ours is; settings_shown_at: as shown_at, of the start settings;
+    labelled_at: when our pod was last labelled as a hot standby, or no longer so.
     """
 
     follow_term: int | None = None
@@ -170,6 +173,7 @@ class Upstream:
     shown_at: float = -1e9
     due_since: float | None = None
     labelled_at: float = -1e9
+    settings_shown_at: float = -1e9
 
 
 @dataclass(frozen=True)
@@ -217,10 +221,13 @@ class CatchingUp:
 
 @dataclass(frozen=True)
 class Succession:
-    """A switchover away from us. switchover: the one in progress; successor: the pod that is to take over."""
+    """A switchover away from us. switchover: the one in progress; successor: the pod that is to take over; not_before: CLOCK_BOOTTIME
+    before which none is begun for changed settings.
+    """
 
     switchover: Switchover | None = None
     successor: str | None = None
+    not_before: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from .extensions import ExtensionAnswer, ExtensionRequest
 from .lease_view import LeaseView
 from .recovery import Recovery
 from .results import OpResult, PutResult, RecordCheck
+from .start_settings import StartSettings
 from .streaming import Streaming
 from .volume import DATA_VOLUME, FormerData, Origin
 
@@ -43,12 +44,13 @@ class Observation:
     synchronous_standby_names as the server shows it while primary. pods_listed_at:
     CLOCK_BOOTTIME just before the last LIST of the pods. put, op, checked, granted: answers; asked: requests from a holder; each is
     delivered to one decision only. exit_code: of our server when it last died, None: not known. refused: why PostgreSQL rejects the
-    release's configuration, '' if it doesn't. foreign: our server was promoted by someone else, and hasn't been rewound or cloned since.
-    unmarked: there is a data directory without a marker. reads_at: CLOCK_BOOTTIME at which our server last answered a query as a hot
-    standby. tablespaces: OIDs of the tablespaces that the data directory links to. origin: of the volume. restores: the first server is
-    restored from a backup; seeded: it is a clone of a live server instead; archives: there is a backup container, which may have an
-    archive; former: the data, if it is of another major; upgrades_from: the major whose data may be upgraded, None: none; verified_s: how
-    many seconds before that a restore of a backup has to have been verified, None: no backup is needed.
+    release's configuration, '' if it doesn't. start_settings: what a restart of our server would change, None: not known. foreign: our
+    server was promoted by someone else, and hasn't been rewound or cloned since. unmarked: there is a data directory without a marker.
+    reads_at: CLOCK_BOOTTIME at which our server last answered a query as a hot standby. tablespaces: OIDs of the tablespaces that the data
+    directory links to. origin: of the volume. restores: the first server is restored from a backup; seeded: it is a clone of a live server
+    instead; archives: there is a backup container, which may have an archive; former: the data, if it is of another major; upgrades_from:
+    the major whose data may be upgraded, None: none; verified_s: how many seconds before that a restore of a backup has to have been
+    verified, None: no backup is needed.
     """
 
     now: float
@@ -96,6 +98,7 @@ class Observation:
     refused: str = ""
     exit_code: int | None = None
     tablespaces: tuple[str, ...] = ()
+    start_settings: StartSettings | None = None
     origin: Origin = Origin.OWN
     restores: bool = False
     seeded: bool = False

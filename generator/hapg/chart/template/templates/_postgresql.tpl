@@ -1,5 +1,5 @@
 {{/* A value of postgresql.conf, quoted. A number is an integer from `--set`, but floating point from a file or from an
-     earlier release's values. Both are written alike; otherwise the same value would restart the pods. */}}
+     earlier release's values. Both are written alike; otherwise the same value would restart the servers. */}}
 {{- define "[[ prefix ]].parameter" -}}
 {{- if kindIs "bool" . -}}
 {{- . | ternary "on" "off" -}}
@@ -40,30 +40,22 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- end -}}
 {{- end }}
 
-{{/* The whole postgresql.conf. */}}
+{{/* postgresql.conf. While the part above the line about reloads does not change, no server has to restart: every pod compares
+     it with what its server was started with. If a parameter is set twice, the server uses the last. */}}
 {{- define "[[ prefix ]].postgresql.conf" -}}
-{{- include "[[ prefix ]].settings" (dict "root" . "parameters" .Values.postgresql.parameters "reloadable" true) -}}
-{{- end }}
-
-{{/* postgresql.conf without what needs only a reload, as the size of the volumes does. While this does not change, no server has to restart. */}}
-{{- define "[[ prefix ]].settingsOfStart" -}}
 {{- $known := .Files.Get "files/parameters.json" | fromJson -}}
-{{- $kept := dict -}}
+{{- $start := dict -}}
+{{- $reloaded := dict -}}
 {{- range $name, $value := .Values.postgresql.parameters -}}
 {{- if eq (dig $name "context" "[[ restart ]]" $known) "[[ restart ]]" -}}
-{{- $_ := set $kept $name $value -}}
+{{- $_ := set $start $name $value -}}
+{{- else -}}
+{{- $_ := set $reloaded $name $value -}}
 {{- end -}}
 {{- end -}}
-{{- include "[[ prefix ]].settings" (dict "root" . "parameters" $kept) -}}
-{{- end }}
-
-{{/* postgresql.conf with the given `parameters`, and with our own settings that need only a reload if `reloadable`. If a parameter is
-     set twice, the server uses the last. */}}
-{{- define "[[ prefix ]].settings" -}}
 listen_addresses = '*'
 port = [[ port ]]
 unix_socket_directories = '/run/hapg/socket'
-hba_file = '/etc/hapg/config/pg_hba.conf'
 password_encryption = [[ profile.password_encryption ]]
 logging_collector = off
 log_destination = 'stderr'
@@ -74,11 +66,6 @@ update_process_title = on
 [% for name, value in profile.replication_settings.items() %]
 [[ name ]] = [[ value ]]
 [% endfor %]
-[% if profile.bounds_slots %]
-{{- if .reloadable }}
-max_slot_wal_keep_size = '{{ include "[[ prefix ]].slotWal" .root }}'
-{{- end }}
-[% endif %]
 
 # a failed upstream is noticed within seconds, a new one found at once
 [% for name, value in settings.STREAMING_SETTINGS.items() %]
@@ -89,12 +76,20 @@ max_slot_wal_keep_size = '{{ include "[[ prefix ]].slotWal" .root }}'
 [% for name, value in settings.DURABILITY_SETTINGS.items() %]
 [[ name ]] = [[ value ]]
 [% endfor %]
-{{- include "[[ prefix ]].segments" .root }}
-{{- include "[[ prefix ]].tlsSettings" .root }}
-{{- include "[[ prefix ]].archiveSettings" .root }}
+{{- include "[[ prefix ]].segments" . }}
+{{- include "[[ prefix ]].tlsSettings" . }}
+{{- include "[[ prefix ]].archiveSettings" . }}
 
 # postgresql.parameters
-{{- range $name, $value := .parameters }}
+{{- range $name, $value := $start }}
+{{ $name }} = {{ include "[[ prefix ]].parameter" $value }}
+{{- end }}
+
+[[ reloaded ]]
+[% if profile.bounds_slots %]
+max_slot_wal_keep_size = '{{ include "[[ prefix ]].slotWal" . }}'
+[% endif %]
+{{- range $name, $value := $reloaded }}
 {{ $name }} = {{ include "[[ prefix ]].parameter" $value }}
 {{- end }}
 

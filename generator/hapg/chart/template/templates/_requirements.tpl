@@ -35,7 +35,7 @@
 {{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container sets it" $role) -}}
 {{- end -}}
 
-{{- range list "checksum/postgresql.conf" "kubectl.kubernetes.io/default-container" -}}
+{{- range list "kubectl.kubernetes.io/default-container" -}}
 {{- if hasKey $.Values.podAnnotations . -}}
 {{- $wrong = append $wrong (printf "podAnnotations: %s can't be set, because it is the chart's own" .) -}}
 {{- end -}}

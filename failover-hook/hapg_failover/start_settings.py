@@ -1,0 +1,11 @@
+"""Reads which settings our server runs with, and which it would be started with."""
+
+from __future__ import annotations
+
+from .adapters.ports import Disk, Supervisor
+from .core.state.start_settings import StartSettings, compare
+
+
+def look(supervisor: Supervisor, volume: Disk) -> StartSettings | None:
+    """Return what a restart of our server would change now, None if that can't be known. Raise OSError."""
+    return compare(supervisor.started_configuration(), volume.accepted_configuration(), volume.recorded_limits())
