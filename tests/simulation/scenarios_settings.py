@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hapg_failover.core.state.actions import Op
+from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 
 from .scenarios import primary_of
 from .settings import postgresql_conf
@@ -18,8 +19,8 @@ class Watched:
     restarting: the most servers that were starting at the same time; answering: the fewest hot standbys.
     """
 
-    def __init__(self, replicas: int, seed: int, mode: str = "hot") -> None:
-        self.world = world = World(replicas, seed)
+    def __init__(self, replicas: int, seed: int, mode: str = "hot", policy: Policy = ASYNCHRONOUS) -> None:
+        self.world = world = World(replicas, seed, policy=policy)
         world.standby_mode = mode
         world.set_up(postgresql_conf(100, 128))
         world.settle(60.0)

@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from .settings import postgresql_conf
 from .walk import FAULTS, apply
 from .world import World
 
@@ -26,6 +27,7 @@ class Release(RuleBasedStateMachine):
     @initialize(replicas=st.integers(2, 5), seed=st.integers(0, 10_000), fresh=st.booleans())
     def begin(self, replicas: int, seed: int, fresh: bool) -> None:
         self.world = World(replicas, seed, fresh=fresh)
+        self.world.set_up(postgresql_conf(100, 128))
         self.world.run(15.0)
 
     @precondition(lambda self: self.world is not None)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from hapg_failover.core.write_quorum import Policy
+
 from . import faults, mutants_settings
 from .scenarios_settings import Watched
 from .settings import postgresql_conf
@@ -46,6 +48,16 @@ def test_a_change_restarts_one_standby_at_a_time_and_switches_over_once(change: 
 @pytest.mark.parametrize("replicas", [2, 4])
 def test_fewer_and_more_servers_do_the_same(replicas: int, change: tuple[int, int], seed: int) -> None:
     watched = changed(change, "hot", seed, replicas)
+    assert is_well(watched)
+    assert len(watched.world.promotions) == 2
+
+
+@pytest.mark.parametrize("seed", range(FEW))
+@pytest.mark.parametrize("change", CHANGES)
+def test_with_synchronous_replication_nothing_is_lost_either(change: tuple[int, int], seed: int) -> None:
+    """Each promotion checks what was acknowledged."""
+    watched = Watched(3, seed, policy=Policy(1, strict=True))
+    watched.change(*change)
     assert is_well(watched)
     assert len(watched.world.promotions) == 2
 

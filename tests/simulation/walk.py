@@ -9,6 +9,7 @@ from hapg_failover.core.write_quorum import ASYNCHRONOUS, Policy
 
 from . import faults
 from .network import SOUND_LATENCY_S
+from .settings import postgresql_conf
 from .world import World
 
 Fault = Callable[[World, int], None]
@@ -41,6 +42,13 @@ def _upgrade(world: World, _: int) -> None:
     faults.upgrade(world, world.random.choice((Timing(), faults.SHORT_TIMES, faults.LONG_TIMES)))
 
 
+def _reconfigure(world: World, _: int) -> None:
+    """Change settings that need a restart; a member may refuse them until the end of all faults."""
+    if world.chance(0.2):
+        world.refuses[world.randint(0, world.replicas - 1)] = True
+    world.reconfigure(postgresql_conf(world.random.choice((50, 100, 200)), world.random.choice((128, 256))))
+
+
 def _delete_lease_once(world: World, _: int) -> None:
     """What a second deletion may do is a known limit (docs/protocol.md, section 7)."""
     if world.api.deleted_at < 0:
@@ -63,6 +71,7 @@ FAULTS: dict[str, tuple[int, Fault]] = {
     "switchover": (2, _switchover),
     "forced promotion": (1, faults.force),
     "other times": (1, _upgrade),
+    "other settings": (2, _reconfigure),
     "pod replace": (1, faults.pod_replace),
     "disk hang": (1, lambda w, m: faults.hang_disk(w, m, w.uniform(0.5, 12.0))),
     "silent watch": (2, lambda w, m: faults.break_watch(w, m, w.uniform(1.0, 30.0))),
@@ -101,6 +110,7 @@ def apply(world: World, name: str, member: int) -> None:
 def walk(seed: int, steps: int = 40, *, settle: float = 400.0, policy: Policy = ASYNCHRONOUS) -> World:
     """Walk through this many faults, heal, and check that all is well within `settle` seconds; return the world."""
     world = World(2 + policy.k + seed % (4 - policy.k), seed, fresh=seed % 7 == 3, policy=policy)
+    world.set_up(postgresql_conf(100, 128))
     world.run(world.uniform(0.0, 20.0))
     names = list(FAULTS)
     weights = [weight for weight, _ in FAULTS.values()]

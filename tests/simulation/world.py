@@ -298,6 +298,9 @@ class World:
         self.network.heal()
         self.statefulset.heal()
         self.op_failure = 0.0
+        for member in range(self.replicas):
+            self.refuses[member] = False
+            self.configure(member)
         self.wal_gone = self.archive_failure = 0.0
         self.stream_rate, self.redo_rate = [math.inf] * self.replicas, [REDO_RATE] * self.replicas
         for member in range(self.replicas):
