@@ -9,7 +9,7 @@ import pytest
 from hapg_protocol.start_settings import RELOADED
 
 from .conftest import Make
-from .harness import Container
+from .harness import DEFAULT, Container
 from .pods import Pod, Release
 
 LONG_S = 120.0
@@ -45,7 +45,7 @@ class Configured:
         for pod in self.release.pods:
             assert pod.agent is not None
             pod.agent._looks._configuration._files = tuple(pod.container.config / name for name in ("postgresql.conf", "pg_hba.conf"))
-        self.release.wait(self.release.is_whole, "empty volumes become a release", LONG_S)
+        self.release.wait(lambda: self.release.is_whole() and self.has(settings(20, 16)), "empty volumes become a release", LONG_S)
         self.sql("create table written (id int)")
 
     def sql(self, statement: str) -> str | None:
@@ -86,8 +86,8 @@ class Configured:
         return [pod.container.pid1 for pod in self.release.pods]
 
 
-def configured(make: Make, replicas: int) -> Iterator[Configured]:
-    made = Configured(Release(make, replicas))
+def configured(make: Make, replicas: int, major: str = DEFAULT) -> Iterator[Configured]:
+    made = Configured(Release(make, replicas, major=major))
     made.set(settings(20, 16))
     try:
         made.start()
@@ -97,8 +97,8 @@ def configured(make: Make, replicas: int) -> Iterator[Configured]:
 
 
 @pytest.fixture
-def three(make: Make) -> Iterator[Configured]:
-    yield from configured(make, 3)
+def three(make: Make, request: pytest.FixtureRequest) -> Iterator[Configured]:
+    yield from configured(make, 3, getattr(request, "param", DEFAULT))
 
 
 @pytest.fixture
@@ -107,11 +107,31 @@ def one(make: Make) -> Iterator[Configured]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("three", [pytest.param("12", marks=pytest.mark.thorough), DEFAULT], indirect=True)
 def test_each_change_costs_one_switchover_and_no_row(three: Configured) -> None:
     """A higher and a lower limit with hot standbys, and a setting that is none."""
     three.changes(settings(30, 16))
     three.changes(settings(15, 16))
     three.changes(settings(15, 24))
+
+
+@pytest.mark.slow
+def test_settings_that_one_pod_refuses_restart_no_server(three: Configured) -> None:
+    (*others, last), term = three.release.pods, three.release.lease.term
+    three.set("max_connections = '16 bananas'\nshared_buffers = 16MB\n", last)
+    three.set(settings(30, 16), *others)
+    three.release.wait(lambda: last.agent is not None and last.agent.refused(), "it refuses them", LONG_S)
+
+    def others_want_them() -> bool:
+        shown = [pod.start_settings for pod in three.release.cluster.client().list_pods(1.0)]
+        return sum(each is not None and each.running != each.wanted for each in shown) == 2
+
+    three.release.wait(others_want_them, "the others accept theirs", LONG_S)
+    serial = three.release.lease.serial
+    three.release.wait(lambda: three.release.lease.serial > serial + 1, "the leader has had time to see it")
+    assert {pod.container.answers("show max_connections") for pod in three.release.pods} == {"20"}
+    assert three.release.lease.term == term
+    three.changes(settings(30, 16))
 
 
 @pytest.mark.slow
