@@ -295,7 +295,7 @@ def test_an_application_deleted_without_its_finalizer_leaves_the_release_running
     application.own.kubectl("patch", APPLICATION, "--type=merge", "--patch", json.dumps({"metadata": {"finalizers": None}}))
     application.own.kubectl("delete", APPLICATION)
     application.create()
-    application.wait_synced(revision)
+    application.wait("nothing differs", lambda: application.agrees(revision))
     assert identities(release.pods()) == before
 
 

@@ -131,7 +131,7 @@ class Asked:
         runtime: Any = Mock(now=lambda: self.now)
         settings: Any = SimpleNamespace(profile=VersionProfile(major="15", bounds_slots=False), standby_mode=mode)
         self.looks = ServerProbes(
-            runtime, lambda: settings, lambda: phase, self.sql, Mock(), Mock(), lambda *told: self.reported.append(told), Mock()
+            runtime, lambda: settings, lambda: phase, self.sql, Mock(), Mock(), Mock(), lambda *told: self.reported.append(told), Mock()
         )
 
     def look(self, after: float, answer: bool | Exception) -> None:
