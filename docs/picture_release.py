@@ -50,15 +50,14 @@ def picture() -> str:
     out += [box(405, 20, 310, 34), label(560, 42, "clients", 13, anchor="middle")]
     out += [
         box(30, 88, 310, 48, fill="#eef4f7", stroke=STREAM),
-        label(185, 108, "Service NAME-replicas", 13, anchor="middle", weight="bold"),
+        label(185, 108, "Service NAME-readonly", 13, anchor="middle", weight="bold"),
     ]
-    out += [label(185, 126, "all pods that are ready", 12, SOFT, "middle")]
+    out += [label(185, 126, "hot standbys that follow", 12, SOFT, "middle")]
     out += [box(405, 88, 310, 48, fill="#fbeeec", stroke=WRITE), label(560, 108, "Service NAME", 13, anchor="middle", weight="bold")]
     out += [label(560, 126, "the pod with role=primary", 12, SOFT, "middle")]
     out += [arrow(((185, 54), (185, 86)), SOFT, dashed=True), arrow(((560, 54), (560, 86)), WRITE)]
-    out += [arrow(((185, 136), (185, 162), (500, 162), (500, 187)), SOFT, dashed=True, width=1.5)]
     out += [arrow(((185, 136), (185, 187)), SOFT, dashed=True, width=1.5)]
-    out += [arrow(((500, 162), (935, 162), (935, 187)), SOFT, dashed=True, width=1.5)]
+    out += [arrow(((185, 162), (935, 162), (935, 187)), SOFT, dashed=True, width=1.5)]
     out += [tag("path", d="M560 156 L560 168", stroke=PAPER, stroke_width=8), arrow(((560, 136), (560, 187)), WRITE, width=2.5)]
     out += [
         label(780, 84, "StatefulSet NAME, one Helm release,", 13, SOFT),

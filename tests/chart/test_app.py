@@ -56,12 +56,18 @@ def test_without_a_database_nothing_is_there() -> None:
 @TABLE
 @pytest.mark.parametrize("chart", helm.CHARTS, ids=lambda chart: chart.name)
 def test_the_pods_are_told_of_a_database_and_a_secret_that_they_make(chart: Path, version: str) -> None:
-    expected = App("orders", "orders", "ha-postgres-app", True, "ha-postgres.demo", 6432, "ha-postgres-replicas.demo")
+    expected = App("orders", "orders", "ha-postgres-app", True, "ha-postgres.demo", 6432, "ha-postgres-readonly.demo")
     assert told({**ON, "service.port": 6432}, chart=chart, version=version) == expected
 
 
+def test_hosts_are_in_the_domain_of_the_cluster_if_it_is_given() -> None:
+    found = told({**ON, "clusterDomain": "cluster.example"})
+    assert found is not None
+    assert (found.host, found.read_host) == ("ha-postgres.demo.svc.cluster.example", "ha-postgres-readonly.demo.svc.cluster.example")
+
+
 def test_they_are_told_of_a_secret_of_ones_own() -> None:
-    expected = App("orders", "shop", "orders-login", False, "ha-postgres.demo", 5432, "ha-postgres-replicas.demo")
+    expected = App("orders", "shop", "orders-login", False, "ha-postgres.demo", 5432, "ha-postgres-readonly.demo")
     assert told(NAMED) == expected
 
 

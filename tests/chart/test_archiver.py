@@ -397,7 +397,7 @@ def test_the_ports_of_both_repositories_are_open_for_a_restore() -> None:
 def test_metrics_of_the_archive_are_scraped(agent: str) -> None:
     found = helm.objects(*options(S3, {"monitor": {"agent": agent}}))
     service = found["Service", "ha-postgres-backup-stats"]
-    assert service["spec"]["ports"] == [{"name": "metrics", "port": 8011, "targetPort": "backup"}]
+    assert service["spec"]["ports"] == [{"name": "metrics", "port": 8011, "targetPort": "backup", "appProtocol": "http"}]
     if agent == "prometheus.io/builtin":
         assert service["metadata"]["annotations"]["prometheus.io/port"] == "8011"
         assert found["Service", "ha-postgres-stats"]["metadata"]["annotations"]["prometheus.io/port"] == "8008"

@@ -20,6 +20,7 @@ def test_the_objects_of_a_release() -> None:
         ("RoleBinding", "ha-postgres"),
         ("Service", "ha-postgres"),
         ("Service", "ha-postgres-pods"),
+        ("Service", "ha-postgres-readonly"),
         ("Service", "ha-postgres-replicas"),
         ("ServiceAccount", "ha-postgres"),
         ("StatefulSet", "ha-postgres"),
@@ -51,11 +52,11 @@ def test_the_role_alone_leads_to_the_primary_and_readiness_to_all() -> None:
         for (kind, name), document in helm.objects().items()
         if kind == "Service"
     }
-    assert found == {"ha-postgres": True, "ha-postgres-pods": True, "ha-postgres-replicas": False}
+    assert found == {"ha-postgres": True, "ha-postgres-pods": True, "ha-postgres-readonly": False, "ha-postgres-replicas": False}
 
 
 def test_the_ports_that_clients_see() -> None:
-    for name in ("ha-postgres", "ha-postgres-replicas"):
+    for name in ("ha-postgres", "ha-postgres-replicas", "ha-postgres-readonly"):
         (port,) = helm.objects()["Service", name]["spec"]["ports"]
         assert (port["port"], port["targetPort"]) == (5432, "postgresql")
 

@@ -127,9 +127,9 @@ def test_the_notes_say_how_to_connect() -> None:
     assert "host ha-postgres.demo, port 5432, database postgres, user postgres" in said
     assert "kubectl get secrets -n demo ha-postgres-auth -o jsonpath='{.data.POSTGRES_PASSWORD}' | base64 -d" in said
     assert "kubectl get pods -n demo --selector=kubedb.com/name=ha-postgres -L kubedb.com/role" in said
-    assert "ha-postgres-replicas.demo" not in said
+    assert "ha-postgres-readonly.demo" not in said
     assert "WARNING" not in said
-    assert "host ha-postgres-replicas.demo" in notes("--set", "standbyMode=hot")
+    assert "host ha-postgres-readonly.demo" in notes("--set", "standbyMode=hot")
 
 
 def test_the_notes_warn() -> None:

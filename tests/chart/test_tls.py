@@ -86,7 +86,9 @@ def test_a_certificate_of_cert_manager() -> None:
     spec = helm.objects(*options)["Certificate", "ha-postgres"]["spec"]
     assert spec["secretName"] == "ha-postgres-tls"
     assert spec["issuerRef"] == {"name": "company", "kind": "Issuer", "group": "cert-manager.io"}
-    assert {"ha-postgres.demo.svc", "ha-postgres-replicas.demo", "*.ha-postgres-pods.demo.svc"} <= set(spec["dnsNames"])
+    assert {"ha-postgres.demo.svc", "ha-postgres-replicas.demo", "ha-postgres-readonly.demo", "*.ha-postgres-pods.demo.svc"} <= set(
+        spec["dnsNames"]
+    )
     (volume,) = [each for each in helm.pod(*options)["spec"]["volumes"] if each["name"] == "tls"]
     assert volume["secret"]["secretName"] == "ha-postgres-tls"
 

@@ -177,10 +177,14 @@ def _major(image: object) -> str | None:
 
 def _service(change: Change, old: Manifest, new: Manifest) -> Iterator[Finding]:
     match change.path[1:]:
-        case ("clusterIP" | "clusterIPs" | "ipFamilies", *_):
+        case ("ipFamilies", *_):
+            yield Finding(*_families(change.old, change.new), change)
+        case ("clusterIP" | "clusterIPs", *_):
             yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change the address of a Service", change)
         case ("selector", *_):
             yield Finding(Effect.SWITCHOVER, "clients reach other pods", change)
+        case ("ports", _, "appProtocol"):
+            yield Finding(Effect.NOTHING, "it tells proxies the protocol; the servers do not read it", change)
         case ("ports", *_) if old["spec"].get("clusterIP") != "None":
             yield Finding(Effect.SWITCHOVER, "clients must use another port", change)
         case ("type",):
@@ -191,8 +195,24 @@ def _service(change: Change, old: Manifest, new: Manifest) -> Iterator[Finding]:
             yield reach.source_ranges(change)
         case ("loadBalancerIP",):
             yield Finding(Effect.SWITCHOVER, "clients reach another address", change)
+        case ("internalTrafficPolicy",) if change.new == "Local":
+            yield Finding(Effect.SWITCHOVER, "clients on nodes without such a pod can no longer connect", change)
+        case ("ipFamilyPolicy",) if change.new == "SingleStack":
+            yield Finding(Effect.SWITCHOVER, "the Service loses its second address, and clients that use it can no longer connect", change)
         case _:
             yield Finding(Effect.NOTHING, "open connections stay", change)
+
+
+def _families(old: object, new: object) -> tuple[Effect, str]:
+    """Return the effect of other address families of a Service, and why. Kubernetes keeps those of a Service that names none."""
+    before, after = (value if isinstance(value, list) else [] for value in (old, new))
+    if not after:
+        return Effect.NOTHING, "the Service keeps its address families"
+    if before[:1] != after[:1]:
+        return Effect.IMMUTABLE, "Kubernetes refuses to change the first address family of a Service"
+    if len(after) < len(before):
+        return Effect.SWITCHOVER, "the Service loses its second address, and clients that use it can no longer connect"
+    return Effect.NOTHING, "the Service gets a second address"
 
 
 def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Finding]:

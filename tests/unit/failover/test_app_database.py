@@ -23,7 +23,7 @@ from tests.fakes.kube import FakeCluster, FakeKube
 
 from .test_settings import changed
 
-APP = App("orders", "shop", "db-app", True, "db.demo", 5432, "db-replicas.demo")
+APP = App("orders", "shop", "db-app", True, "db.demo", 5432, "db-readonly.demo")
 NAMED = dataclasses.replace(APP, secret="theirs", makes_secret=False)
 SALT = b"0123456789abcdef"
 SPECIAL = "a'b\"c$d%e\\f:g#h{i}j k`l&m;n|o<p>q!r@s/t?u=v+w é"
@@ -45,7 +45,7 @@ def test_the_entries_are_those_that_applications_know() -> None:
         "pgpass": "db.demo:5432:orders:shop:secret\n",
         "ro-uri": None,
     }
-    assert entries(APP, "secret", hot=True)["ro-uri"] == "postgresql://shop:secret@db-replicas.demo:5432/orders"
+    assert entries(APP, "secret", hot=True)["ro-uri"] == "postgresql://shop:secret@db-readonly.demo:5432/orders"
 
 
 def test_whatever_a_password_holds_a_uri_gives_it_back() -> None:
@@ -336,7 +336,7 @@ def test_an_unavailable_api_is_not_a_missing_secret(pod: Pod) -> None:
 
 def test_prepare_makes_the_secret_before_any_other_container_starts(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"database": "orders", "owner": "shop", "secret": "pg-app", "makesSecret": True}
-    (pod.run.parent / "failover.json").write_text(changed("app", names | {"host": "pg.demo", "port": 5432, "readHost": "pg-replicas.demo"}))
+    (pod.run.parent / "failover.json").write_text(changed("app", names | {"host": "pg.demo", "port": 5432, "readHost": "pg-readonly.demo"}))
     replaced: dict[str, Any] = {"CONFIG": pod.run.parent / "failover.json", "RUN": pod.run, "PROJECTED": pod.projected}
     replaced |= {"Log": Mock(), "in_cluster": Mock(), "Kube": lambda *_: pod.kube}
     for name, value in replaced.items():

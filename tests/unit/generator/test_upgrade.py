@@ -68,6 +68,11 @@ def parameter(objects: list[manifests.Manifest], old: str, new: str) -> None:
     data["postgresql.conf"] = data["postgresql.conf"].replace(old, new)
 
 
+def families(objects: list[manifests.Manifest], *names: str) -> None:
+    find(objects, "Service")["spec"]["ipFamilies"] = list(names)
+
+
+FAMILIES = "Service/ha-postgres spec.ipFamilies"
 SET = "StatefulSet/ha-postgres spec."
 CONFIG = "ConfigMap/ha-postgres-config data."
 
@@ -241,6 +246,37 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
         Effect.SWITCHOVER,
         "Service/ha-postgres spec.type",
     ),
+    "first families of a service": (lambda found: families(found, "IPv6"), Effect.IMMUTABLE, FAMILIES),
+    "service for clients of its own node": (
+        lambda found: find(found, "Service")["spec"].update(internalTrafficPolicy="Local"),
+        Effect.SWITCHOVER,
+        "Service/ha-postgres spec.internalTrafficPolicy",
+    ),
+    "service for clients of all nodes": (
+        lambda found: find(found, "Service")["spec"].update(internalTrafficPolicy="Cluster"),
+        Effect.NOTHING,
+        "Service/ha-postgres spec.internalTrafficPolicy",
+    ),
+    "service of both families": (
+        lambda found: find(found, "Service")["spec"].update(ipFamilyPolicy="PreferDualStack"),
+        Effect.NOTHING,
+        "Service/ha-postgres spec.ipFamilyPolicy",
+    ),
+    "service of one family": (
+        lambda found: find(found, "Service")["spec"].update(ipFamilyPolicy="SingleStack"),
+        Effect.SWITCHOVER,
+        "Service/ha-postgres spec.ipFamilyPolicy",
+    ),
+    "protocol of a port": (
+        lambda found: find(found, "Service")["spec"]["ports"][0].update(appProtocol="tcp"),
+        Effect.NOTHING,
+        "Service/ha-postgres spec.ports[postgresql].appProtocol",
+    ),
+    "service that comes": (
+        lambda found: found.append({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {}}),
+        Effect.NOTHING,
+        "Service/x is added",
+    ),
     "service goes": (
         lambda found: without(found, "Service", "ha-postgres-replicas"),
         Effect.SWITCHOVER,
@@ -334,6 +370,10 @@ def one(kind: str, **content: Any) -> list[manifests.Manifest]:
         ("Service", {"spec": {"loadBalancerSourceRanges": ["x"]}}, {"spec": {"loadBalancerSourceRanges": ["x", "y"]}}, Effect.NOTHING),
         ("Service", {"spec": {"loadBalancerIP": "10.0.0.1"}}, {"spec": {"loadBalancerIP": "10.0.0.2"}}, Effect.SWITCHOVER),
         ("Service", {"spec": {"type": "NodePort"}}, {"spec": {}}, Effect.SWITCHOVER),
+        ("Service", {"spec": {"ipFamilies": ["IPv4"]}}, {"spec": {"ipFamilies": ["IPv4", "IPv6"]}}, Effect.NOTHING),
+        ("Service", {"spec": {"ipFamilies": ["IPv4", "IPv6"]}}, {"spec": {"ipFamilies": ["IPv4"]}}, Effect.SWITCHOVER),
+        ("Service", {"spec": {"ipFamilies": ["IPv4", "IPv6"]}}, {"spec": {"ipFamilies": ["IPv6", "IPv4"]}}, Effect.IMMUTABLE),
+        ("Service", {"spec": {"ipFamilies": ["IPv6"]}}, {"spec": {}}, Effect.NOTHING),
         ("Widget", {"spec": 1}, {"spec": 2}, Effect.NOTHING),
     ],
 )

@@ -20,9 +20,9 @@
   "owner" (include "[[ prefix ]].appOwner" .)
   "secret" (include "[[ prefix ]].appSecret" .)
   "makesSecret" (empty .Values.app.secretName)
-  "host" (printf "%s.%s" $name .Release.Namespace)
+  "host" (include "[[ prefix ]].host" (list . $name))
   "port" (int .Values.service.port)
-  "readHost" (printf "%s-replicas.%s" $name .Release.Namespace)
+  "readHost" (include "[[ prefix ]].host" (list . (printf "%s-readonly" $name)))
   | toJson -}}
 {{- end }}
 

@@ -35,6 +35,13 @@
 {{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container sets it" $role) -}}
 {{- end -}}
 
+{{- if hasKey .Values.podLabels "ha-postgres/hot-standby" -}}
+{{- $wrong = append $wrong "podLabels: ha-postgres/hot-standby can't be set; the failover container sets it" -}}
+{{- end -}}
+{{- if and (eq .Values.service.ipFamilyPolicy "SingleStack") (gt (len .Values.service.ipFamilies) 1) -}}
+{{- $wrong = append $wrong (printf "service.ipFamilies: %s are two families, and service.ipFamilyPolicy is SingleStack; name one, or choose PreferDualStack or RequireDualStack" (join " and " .Values.service.ipFamilies)) -}}
+{{- end -}}
+
 {{- range list "kubectl.kubernetes.io/default-container" -}}
 {{- if hasKey $.Values.podAnnotations . -}}
 {{- $wrong = append $wrong (printf "podAnnotations: %s can't be set, because it is the chart's own" .) -}}
