@@ -11,6 +11,8 @@ import socket
 from collections import deque
 from itertools import cycle, islice
 
+import pytest
+
 PORTS = range(11000, 30000)
 _next = cycle(PORTS)
 _reserved: deque[socket.socket] = deque()
@@ -35,3 +37,12 @@ def free_port() -> int:
             _reserved.popleft().close()
         return port
     raise OSError(f"no port of {PORTS.start} to {PORTS.stop - 1} is free")
+
+
+def needs_ipv6() -> None:
+    """Skip the test on a machine without IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as listener:
+            listener.bind(("::1", 0))
+    except OSError:
+        pytest.skip("there is no IPv6 on this machine")

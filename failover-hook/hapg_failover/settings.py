@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hapg_protocol import settings as protocol
+from hapg_protocol.addresses import with_port
 from hapg_protocol.settings import POD, SettingsError
 from hapg_protocol.version_profile import VersionProfile
 
@@ -25,7 +26,7 @@ class Source:
     user: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return with_port(self.host, self.port)
 
 
 @dataclass(frozen=True)

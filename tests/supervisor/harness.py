@@ -138,7 +138,7 @@ class Container:
         self.volume = volume or root / name / "volume"
         self.pgdata = self.volume / "pgdata"
         self.wal_volume = root / name / "wal-volume" if apart else None
-        self.port = free_port()
+        self.host, self.port = "127.0.0.1", free_port()
         self.environment = environment
         self.log = root / name / "log"
         self.term = 1
@@ -393,7 +393,14 @@ class Container:
 
     def address(self) -> tuple[str, str, str]:
         """Return host, port and user, in the form that commands take."""
-        return "127.0.0.1", str(self.port), "postgres"
+        return self.host, str(self.port), "postgres"
+
+    def listen_on_ipv6(self) -> None:
+        """Have the server listen on ::1 instead, once it starts."""
+        self.host = "::1"
+        for name, old, new in (("postgresql.conf", "'127.0.0.1'", "'::1'"), ("pg_hba.conf", "0.0.0.0/0", "::/0")):
+            path = self.config / name
+            path.write_text(path.read_text().replace(old, new))
 
     def take_data_of(self, other: Path) -> None:
         """Copy a data directory to the volume."""

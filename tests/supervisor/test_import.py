@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import needs_ipv6
+
 from .conftest import Make
 from .harness import BIN, PASSWORD, Container, wait_for
 
@@ -92,7 +94,7 @@ class Import:
             "PATH": os.environ["PATH"],
             "HAPG_BIN": str(BIN),
             "HAPG_MAJOR": "15",
-            "HAPG_SOURCE_HOST": "127.0.0.1",
+            "HAPG_SOURCE_HOST": self.source.host,
             "HAPG_SOURCE_PORT": str(self.source.port),
             "HAPG_SOURCE_DATABASE": "postgres",
             "HAPG_SOURCE_SSLMODE": "prefer",
@@ -289,6 +291,16 @@ def test_an_import_of_an_extension_that_the_image_lacks_says_so(source: Containe
     )
     assert "dumping" not in work.said
     assert primary.sql("select count(*) from pg_database where datname = 'app'") == "0"
+
+
+def test_an_import_from_an_ipv6_address(make: Make, templates: Callable[[str], Path], primary: Container, folder: Path) -> None:
+    needs_ipv6()
+    source = begin(make, templates, "15", "listen_addresses = '::1'")
+    source.listen_on_ipv6()
+    source.sql("select pg_reload_conf()")
+    work = Import(source, primary, folder, databases=("app",))
+    work.done()
+    assert f"done: 1 databases of [::1]:{source.port}" in work.said
 
 
 def test_an_import_without_its_secret_says_so(source: Container, primary: Container, folder: Path) -> None:

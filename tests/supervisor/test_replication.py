@@ -7,12 +7,13 @@ import re
 import shutil
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from hapg_protocol.lsn import format_lsn, parse_lsn
 from hapg_protocol.wal_files import segment_name
-from tests.ports import free_port
+from tests.ports import free_port, needs_ipv6
 
 from .conftest import Make
 from .harness import PASSWORD, Container, boot_time, chown, wait_for
@@ -242,6 +243,24 @@ def test_a_crashed_primary_is_rewound(primary: Container, clone: Clone) -> None:
     assert primary.ask("rewind", "127.0.0.1", str(free_port()), "postgres").result == "error"
     rejoin(primary, replica)
     assert rows(primary) == "after|200 both|5 later|5"
+
+
+def test_servers_with_ipv6_addresses_alone_clone_follow_and_rewind(make: Make, template: Path) -> None:
+    needs_ipv6()
+    primary, replica = make("pod-0"), make("pod-1")
+    for container in (primary, replica):
+        container.listen_on_ipv6()
+    primary.take_data_of(template)
+    primary.start()
+    primary.ok("start", "hot")
+    primary.promote(2, 1)
+    replica.start()
+    replica.ok("clone", *primary.address())
+    replica.ok("start", "hot")
+    replica.ok("follow", *primary.address())
+    crashed_primary(primary, replica)
+    rejoin(primary, replica)
+    assert replica.sql("select host(client_addr) from pg_stat_replication") == "::1"
 
 
 def test_a_crashed_primary_that_crashed_again_as_a_standby_is_rewound(primary: Container, clone: Clone) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hapg_protocol.addresses import with_port
+
 from ..adapters.ports import SourceError
 from ..core.state.results import OpResult, Outcome
 from .operation import COPY_STALL_S, Operation
@@ -39,7 +41,7 @@ def seed(operation: Operation) -> OpResult:
     operation.long_command("seed", *source.address, stall=COPY_STALL_S)
     mark_new(operation)
     host, port, *_ = source.address
-    return operation.result(Outcome.OK, f"a clone of the live server {host}:{port}")
+    return operation.result(Outcome.OK, f"a clone of the live server {with_port(host, port)}")
 
 
 def mark(operation: Operation) -> OpResult:

@@ -17,6 +17,7 @@ from hapg_failover.core.state.extensions import ExtensionRequest
 from hapg_failover.core.unreplicated_wal import WalRequest
 from hapg_failover.credentials.secret_entries import Passwords
 from hapg_protocol.model import Holder
+from tests.ports import needs_ipv6
 
 KEY = peer_key("secret")
 REQUEST = ExtensionRequest(Holder("pg-0", "u0"), 5, 3, 1.6)
@@ -62,6 +63,11 @@ def test_a_request_survives_its_encoding() -> None:
 def test_a_peer_answers(desk: Desk, port: int) -> None:
     assert PeerClient(keys, port).ask(REQUEST, "127.0.0.1", LIMIT) == PeerAnswer("v1", True, "fine")
     assert desk.heard == [REQUEST]
+
+
+def test_a_peer_answers_at_an_ipv6_address(desk: Desk, port: int) -> None:
+    needs_ipv6()
+    assert PeerClient(keys, port).ask(REQUEST, "::1", LIMIT) == PeerAnswer("v1", True, "fine")
 
 
 def test_another_release_is_not_heard(desk: Desk, port: int) -> None:

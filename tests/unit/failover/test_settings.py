@@ -12,7 +12,7 @@ import pytest
 from hapg_failover import container
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.container import SettingsFile
-from hapg_failover.settings import parse, read
+from hapg_failover.settings import Source, parse, read
 from hapg_protocol.settings import SettingsError
 from hapg_protocol.version_profile import VersionProfile
 
@@ -72,6 +72,13 @@ UNKNOWN = [
     ("replication.later", "failover.json.replication.later: unknown key"),
     ("postgresMajor.later", "failover.json.postgresMajor.later: unknown key"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("host", "text"), [("db.example.org", "db.example.org:5432"), ("10.0.0.1", "10.0.0.1:5432"), ("fd00::1", "[fd00::1]:5432")]
+)
+def test_a_source_is_told_as_host_and_port(host: str, text: str) -> None:
+    assert str(Source(host, 5432, "prefer")) == text
 
 
 @pytest.mark.parametrize(("path", "sentence"), UNKNOWN)

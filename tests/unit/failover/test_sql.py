@@ -19,7 +19,7 @@ from hapg_failover.credentials.roles import Login
 from hapg_failover.pgdata.wal import fork_point
 from hapg_protocol.lsn import parse_lsn
 from hapg_protocol.wal_files import parse_history, segment_name
-from tests.ports import free_port
+from tests.ports import free_port, needs_ipv6
 
 from .conftest import SEGMENT_SIZE, Server
 
@@ -30,7 +30,7 @@ OURS = "application_name = 'ha-postgres-failover'"
 
 @pytest.fixture(scope="module")
 def primary(server: Server) -> Server:
-    server.settings = {"listen_addresses": "127.0.0.1", "port": str(free_port()), "wal_keep_size": "64MB"}
+    server.settings = {"listen_addresses": "127.0.0.1, ::1", "port": str(free_port()), "wal_keep_size": "64MB"}
     server.start()
     return server
 
@@ -131,10 +131,17 @@ def test_a_server_that_was_restarted_is_found_again_at_once(primary: Server) -> 
     sql.status(LIMIT)
 
 
-def test_the_primary_is_asked_over_tcp(primary: Server) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_primary_is_asked_over_tcp(primary: Server, host: str) -> None:
+    if ":" in host:
+        needs_ipv6()
     sql, port = sql_to(primary), int(primary.settings["port"])
-    assert sql.remote_history("127.0.0.1", port, 1, LIMIT) == ""
-    assert sql.remote_checkpoint("127.0.0.1", port, LIMIT) == 1
+    assert sql.remote_history(host, port, 1, LIMIT) == ""
+    assert sql.remote_checkpoint(host, port, LIMIT) == 1
+
+
+def test_what_the_primary_has_is_asked_over_tcp(primary: Server) -> None:
+    sql, port = sql_to(primary), int(primary.settings["port"])
     lsn = parse_lsn(primary.ask("SELECT pg_current_wal_flush_lsn()::text"))
     assert sql.remote_has_segment("127.0.0.1", port, segment_name(1, lsn, SEGMENT_SIZE), LIMIT)
     assert not sql.remote_has_segment("127.0.0.1", port, segment_name(7, lsn, SEGMENT_SIZE), LIMIT)
