@@ -105,8 +105,8 @@ def test_reconfigure_of_what_servers_read_at_a_start_costs_one_switchover(
 @pytest.mark.thorough
 def test_reconfigure_with_a_refused_value_restarts_nothing_and_helm_test_says_why(release: Release) -> None:
     before, term = identities(release.pods()), release.lease()["term"]
-    release.upgrade("--set", "postgresql.parameters.max_connections=80,postgresql.parameters.max_locks_per_transaction=16bananas")
-    refuses = "refuses its configuration: postgresql.parameters.max_locks_per_transaction"
+    release.upgrade("--set", "postgresql.parameters.max_connections=80,postgresql.parameters.shared_preload_libraries=timescaledb")
+    refuses = "refuses its configuration: postgresql.parameters.shared_preload_libraries"
 
     def is_said() -> bool:
         return sum(refuses in warning for warning in release.status()["warnings"]) == release.replicas
@@ -116,6 +116,6 @@ def test_reconfigure_with_a_refused_value_restarts_nothing_and_helm_test_says_wh
     assert refuses in release.namespace.kubectl("logs", f"{release.name}-test-primary")
     assert asked(release, "SHOW max_connections") == ["70"] * release.replicas
     assert (identities(release.pods()), release.lease()["term"]) == (before, term)
-    release.upgrade("--set", "postgresql.parameters.max_connections=70,postgresql.parameters.max_locks_per_transaction=64")
+    release.upgrade("--set", "postgresql.parameters.max_connections=70,postgresql.parameters.shared_preload_libraries=")
     release.wait("nothing is wrong", lambda: release.status()["warnings"] == [], IN_TURN_S)
     assert "Succeeded" in release.namespace.helm("test", release.name)

@@ -20,9 +20,9 @@
   "owner" (include "ha-postgres-17.0.0.appOwner" .)
   "secret" (include "ha-postgres-17.0.0.appSecret" .)
   "makesSecret" (empty .Values.app.secretName)
-  "host" (printf "%s.%s" $name .Release.Namespace)
+  "host" (include "ha-postgres-17.0.0.host" (list . $name))
   "port" (int .Values.service.port)
-  "readHost" (printf "%s-replicas.%s" $name .Release.Namespace)
+  "readHost" (include "ha-postgres-17.0.0.host" (list . (printf "%s-readonly" $name)))
   | toJson -}}
 {{- end }}
 

@@ -17,6 +17,23 @@ At most 52 characters: a pod's label controller-revision-hash is NAME plus 11 ch
 {{- $name -}}
 {{- end }}
 
+{{/* The host name of a Service, for clients in the cluster. Takes a list: the root context, the Service's name. */}}
+{{- define "ha-postgres-18.0.0.host" -}}
+{{- $root := index . 0 -}}
+{{- index . 1 }}.{{ $root.Release.Namespace }}{{ with $root.Values.clusterDomain }}.svc.{{ . }}{{ end -}}
+{{- end }}
+
+{{/* The address families of a Service, as lines of its spec. */}}
+{{- define "ha-postgres-18.0.0.families" -}}
+{{- with .Values.service.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .Values.service.ipFamilies }}
+ipFamilies:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* The labels that select the pods. They never change during the life of a release. */}}
 {{- define "ha-postgres-18.0.0.selector" -}}
 {{ .Values.labelDomain }}/kind: Postgres
