@@ -45,6 +45,12 @@ CHANGES = (
         (State("postgresql.pgHba=[]", "0"), State('postgresql.pgHba=["host orders reporting 10.0.0.0/8 scram-sha-256"]', "1")),
     ),
     Change(
+        "max_connections",
+        "`postgresql.parameters.max_connections`",
+        "SHOW max_connections",
+        (State("postgresql.parameters.max_connections=100", "100"), State("postgresql.parameters.max_connections=120", "120")),
+    ),
+    Change(
         "standby_mode",
         "`standbyMode`",
         "SELECT 'hot'",
