@@ -48,6 +48,24 @@ def projected(release: Release, name: str) -> list[str]:
     return [release.inside(pod.name, "cat", f"/etc/hapg/config/{name}", container="failover") for pod in release.pods()]
 
 
+def readers(release: Release) -> list[str]:
+    """The pods to which the Service for reads leads."""
+    slices = release.namespace.get("endpointslices", "--selector", f"kubernetes.io/service-name={release.name}-readonly")
+    found = [each for part in slices for each in part.get("endpoints") or ()]
+    return sorted(each["targetRef"]["name"] for each in found if each["conditions"]["ready"])
+
+
+def reads_are_led_to_the_standbys(release: Release) -> None:
+    """Wait until the Service for reads leads to all standbys and to nobody else."""
+    standbys = sorted(pod.name for pod in release.standbys())
+    release.wait(f"reads are led to {standbys}", lambda: readers(release) == standbys, WAIT_S)
+
+
+@pytest.mark.thorough
+def test_reconfigure_of_reads_leads_to_no_warm_standby(release: Release) -> None:
+    assert readers(release) == []
+
+
 def test_reconfigure_to_hot_standbys_restarts_servers_and_no_container(release: Release) -> None:
     before, primary = identities(release.pods()), release.primary().name
     release.upgrade("--set", "standbyMode=hot")
@@ -55,6 +73,22 @@ def test_reconfigure_to_hot_standbys_restarts_servers_and_no_container(release: 
     release.wait_full_strength()
     assert identities(release.pods()) == before
     assert release.primary().name == primary
+
+
+@pytest.mark.thorough
+def test_reconfigure_of_reads_leads_to_hot_standbys_alone_also_after_a_failover(release: Release) -> None:
+    if release.standby_mode() != "hot":
+        release.upgrade("--set", "standbyMode=hot")
+    everywhere(release, "SELECT 1", "1")
+    release.wait_full_strength()
+    reads_are_led_to_the_standbys(release)
+    host = f"{release.name}-readonly.{release.namespace.name}"
+    assert release.client.sql("SELECT pg_is_in_recovery()", host=host) == [["t"]]
+    old = release.primary()
+    release.fail_over()
+    assert release.primary().name != old.name
+    reads_are_led_to_the_standbys(release)
+    assert old.name in readers(release)
 
 
 def test_reconfigure_reloads_parameters(release: Release) -> None:
