@@ -83,13 +83,41 @@ def test_a_released_package_never_changes(tmp_path: Path, capsys: pytest.Capture
     assert package(output, own_chart(tmp_path, 3)) == 0
     before = {path.name: path.read_bytes() for path in output.iterdir()}
     assert package(output, own_chart(tmp_path, 3)) == 0
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
     capsys.readouterr()
     assert package(output, helm.CHART, own_chart(tmp_path, 5)) == 1
     assert (
         "already exists with different content; a released package never changes, so raise the chart's version" in capsys.readouterr().err
     )
     after = {path.name: path.read_bytes() for path in output.iterdir()}
-    assert {**after, "index.yaml": b""} == {**before, "index.yaml": b""}
+    assert after == before
+
+
+def test_a_new_address_is_a_new_index(tmp_path: Path) -> None:
+    assert package(tmp_path / "repository") == 0
+    assert package(tmp_path / "repository", more=("--url", "https://charts.example.com")) == 0
+    index = yaml.safe_load((tmp_path / "repository" / "index.yaml").read_text())
+    assert index["entries"]["ha-postgres"][0]["urls"] == [f"https://charts.example.com/{NAME}"]
+
+
+def test_a_link_out_of_the_chart_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chart = own_chart(tmp_path, 3)
+    (tmp_path / "secret").write_text("hunter2\n")
+    (chart / "files" / "inside.yaml").symlink_to("parameters.yaml")
+    (chart / "files" / "outside").symlink_to("../../../secret")
+    capsys.readouterr()
+    assert package(tmp_path / "out", helm.CHART, chart) == 2
+    assert capsys.readouterr().err == (
+        f"error: {chart}/files/outside: a symbolic link that leads out of the chart, to {tmp_path}/secret; remove it\n"
+    )
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_warnings_of_helm_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chart = own_chart(tmp_path, 3)
+    (chart / "files" / "inside.yaml").symlink_to("parameters.yaml")
+    assert package(tmp_path / "out", chart) == 0
+    assert "found symbolic link in path" in capsys.readouterr().err
 
 
 def test_a_chart_that_helm_refuses_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

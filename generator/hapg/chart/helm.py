@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 
 from hapg.errors import HapgError
@@ -23,7 +24,10 @@ def refusals(said: str) -> list[str]:
 
 
 def run(program: str, arguments: Sequence[str]) -> str:
-    """Return helm's output. Raises HapgError if helm is not found, fails, or takes longer than five minutes."""
+    """Return helm's output; its warnings go to standard error.
+
+    Raises HapgError if helm is not found, fails, or takes longer than five minutes.
+    """
     found = shutil.which(program)
     if found is None:
         raise HapgError(f"{program} not found; install helm 3 or 4, or name it with --helm")
@@ -36,4 +40,6 @@ def run(program: str, arguments: Sequence[str]) -> str:
     if done.returncode != 0:
         said = "\n".join(filter(None, (text.strip() for text in (done.stdout, done.stderr))))
         raise HapgError(f"{program} {arguments[0]}: {said}")
+    for line in done.stderr.splitlines():
+        print(f"helm: {line}", file=sys.stderr)
     return done.stdout

@@ -10,8 +10,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
+from hapg import interrupts
 from hapg.chart import helm
-from hapg.errors import OutputError
+from hapg.errors import InputError, OutputError
 
 INDEX = "index.yaml"
 
@@ -20,10 +23,10 @@ _DATE = 315532800
 
 
 def make(charts: Sequence[Path], output: Path, program: str, url: str | None) -> list[Path]:
-    """Package each chart, write the index of all packages in `output`, and return the packages' paths.
+    """Package each chart, write the index of all packages in `output` if it changes, and return the packages' paths.
 
-    program: helm; url: where `output` will be served, for the index. If one chart fails, nothing is written. Raises
-    HapgError if helm refuses a chart, OutputError if a package already exists with different content.
+    program: helm; url: where `output` will be served, for the index. If one chart fails, nothing is written. Raises HapgError if helm
+    refuses a chart, InputError if a symbolic link leads out of a chart, OutputError if a package already exists with different content.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -31,7 +34,12 @@ def make(charts: Sequence[Path], output: Path, program: str, url: str | None) ->
             made = [_package(chart, Path(scratch), program) for chart in charts]
             _refuse_changed(made, output)
             _index(made, output, Path(scratch), program, url)
-            return [Path(shutil.move(path, output / path.name)) for path in (*made, Path(scratch) / INDEX)][:-1]
+            is_new = _content_of_index(Path(scratch) / INDEX) != _content_of_index(output / INDEX)
+            with interrupts.held():
+                moved = [Path(shutil.move(path, output / path.name)) for path in made]
+                if is_new:
+                    shutil.move(Path(scratch) / INDEX, output / INDEX)
+            return moved
     except OSError as error:
         raise OutputError(f"{output}: can't be written: {error.strerror or error}") from error
 
@@ -54,6 +62,7 @@ def normal(data: bytes) -> bytes:
 
 
 def _package(chart: Path, scratch: Path, program: str) -> Path:
+    _refuse_links(chart)
     # helm lint names its release test-release, and with a chart's name that may become too long.
     helm.run(program, ["lint", "--strict", str(chart), "--set", "fullnameOverride=linted"])
     folder = Path(tempfile.mkdtemp(dir=scratch))
@@ -61,6 +70,26 @@ def _package(chart: Path, scratch: Path, program: str) -> Path:
     (made,) = folder.glob("*.tgz")
     made.write_bytes(normal(made.read_bytes()))
     return made
+
+
+def _refuse_links(chart: Path) -> None:
+    """Raise InputError for symbolic links that lead out of the chart: helm would package what they lead to."""
+    top = chart.resolve()
+    wrong = [path for path in sorted(chart.rglob("*")) if path.is_symlink() and not path.resolve().is_relative_to(top)]
+    if wrong:
+        raise InputError([f"{path}: a symbolic link that leads out of the chart, to {path.resolve()}; remove it" for path in wrong])
+
+
+def _content_of_index(path: Path) -> object:
+    """Return what an index says, without the times at which it was made; None if there is none."""
+    if not path.exists():
+        return None
+    found = yaml.safe_load(path.read_bytes())
+    entries = {
+        name: [{key: value for key, value in entry.items() if key != "created"} for entry in versions]
+        for name, versions in (found.get("entries") or {}).items()
+    }
+    return {**found, "generated": None, "entries": entries}
 
 
 def _refuse_changed(made: Sequence[Path], output: Path) -> None:

@@ -82,7 +82,7 @@ def _problems(document: Content, content: object, wanted: documents.Wanted) -> l
     """Return the problems of the document with this content of `spec`, each with its path."""
     whole = schema.of_spec()
     prefix = "spec." if wanted.is_object else ""
-    found = error_messages.problems(schema.strict(whole if wanted.is_object else _short(whole)), document)
+    found = error_messages.problems(schema.strict(whole if wanted.is_object else short_form(whole)), document)
     version = content.get("version") if isinstance(content, dict) else None
     if isinstance(version, (str, int, float)) and not isinstance(version, bool):
         found += _version_problems(version, f"{prefix}version")
@@ -98,7 +98,8 @@ def _placed(text: str, path: str) -> str:
     return f"{path}{text.replace('spec.', 'spec.postgres.', 1) if text.startswith('spec.') else text}" if path else text
 
 
-def _short(whole: schema.Schema) -> schema.Schema:
+def short_form(whole: schema.Schema) -> schema.Schema:
+    """Return the schema of the short form, with only the keys of `spec` and a name, from that of the object."""
     content = whole["properties"]["spec"]
     name = {"name": whole["properties"]["metadata"]["properties"]["name"]}
     return {**content, "properties": {**name, **content["properties"]}, "definitions": whole["definitions"]}

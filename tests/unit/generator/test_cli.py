@@ -187,6 +187,32 @@ def test_the_schemas_are_valid_and_printed(which: str, capsys: pytest.CaptureFix
     assert not {"unit", "complaint", "unsupported"} & set(_keywords(schema))
 
 
+@pytest.mark.parametrize("major", ["9.6", "15"])
+def test_the_schema_of_the_values_of_each_major(major: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "values", "--major", major]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    committed = json.loads((CHARTS / f"ha-postgres-{major}" / "values.schema.json").read_text())
+    assert {**printed, "title": ""} == {**committed, "title": ""}
+
+
+def test_the_schema_of_the_short_form(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "spec", "--short"]) == 0
+    printed = jsonschema.Draft7Validator(json.loads(capsys.readouterr().out))
+    content = yaml.safe_load(WARM)["spec"]
+    assert list(printed.iter_errors(content)) == []
+    assert list(printed.iter_errors({"name": "orders", **content})) == []
+    assert len(list(printed.iter_errors(yaml.safe_load(WARM)))) > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [(["spec", "--major", "15"], "--major: only with values"), (["values", "--short"], "--short: only with spec")],
+)
+def test_an_option_of_the_other_schema(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", *arguments]) == 2
+    assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
 def test_the_printed_schema_of_a_spec_requires_what_a_spec_must_have(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", "spec"]) == 0
     printed = jsonschema.Draft7Validator(json.loads(capsys.readouterr().out))
