@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 
 from hapg.exits import DONE, FAILED
 from hapg.operate import arguments as common
-from hapg.operate import naming, status, waiting
+from hapg.operate import lag, naming, status, waiting
 from hapg.operate.kubectl import Kubectl
 
 
@@ -25,6 +26,7 @@ def run(options: argparse.Namespace) -> int:
     if options.release is None:
         return _all(cluster, options.output == "json")
     seen = waiting.look(cluster, common.named(cluster, options))
+    seen = replace(seen, lags=lag.read(cluster, seen))
     print(json.dumps(status.document(seen), indent=2) if options.output == "json" else status.table(seen))
     return DONE if status.nobody_writes(seen) is None else FAILED
 

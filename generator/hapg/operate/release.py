@@ -35,7 +35,7 @@ class Release:
     max_lag: bytes; age: seconds since the Lease was renewed, by this machine's clock (0 without a Lease); pods: by ordinal;
     phases: Kubernetes' phase of each pod, by name; claims: the names of the claims that each pod mounts, by its name; answers: each pod's
     last answer to a request, by name; paused: by its value `pause`; imports: the state of an import into it, in words; archive: None
-    without an archiver.
+    without an archiver; sql_names: those of its major that differ, by today's; lags: of streaming replicas in bytes, by pod, if known.
     """
 
     name: str
@@ -51,6 +51,8 @@ class Release:
     paused: bool = False
     imports: str = ""
     archive: ArchiveState | None = None
+    sql_names: Mapping[str, str] = field(default_factory=dict)
+    lags: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def held(self) -> bool:
@@ -98,6 +100,7 @@ def read(cluster: Cluster, name: str, now: datetime) -> Release:
             paused=PAUSED in (config["metadata"].get("annotations") or {}),
             imports=importing.state(cluster, config, name),
             archive=_archive(config, found, lease, now),
+            sql_names=settings.get("postgresMajor", {}).get("sqlNames", {}),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(name, f"{type(error).__name__}: {error}") from error

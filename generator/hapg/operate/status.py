@@ -102,7 +102,7 @@ def document_of(release: Release, pod: Pod) -> dict[str, Any]:
     """Return the state of a pod. Its position is known only if it is sealed and reported it under the Lease's current version."""
     position = current_position(release, pod)
     best = best_position(release)
-    lag = None if best is None or position is None else lacking(release, best, position)
+    lag = release.lags.get(pod.name) if best is None or position is None else lacking(release, best, position)
     state = release.lease.state if release.lease is not None else None
     return {
         "name": pod.name,

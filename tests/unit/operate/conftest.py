@@ -99,7 +99,8 @@ def pods(*numbers: int) -> list[dict[str, Any]]:
 @dataclass
 class FakeCluster:
     """kubectl's view of a release: a ConfigMap, optionally a Lease, and pods. A change after each
-    look can be scripted. answers: exit code and output of each request to a container `backup`.
+    look can be scripted. answers: exit code and output of each request to a container `backup`;
+    streaming: psql's answer on the primary, None if nobody may ask it; asked: pods and queries.
     """
 
     pods: list[dict[str, Any]] = field(default_factory=pods)
@@ -113,6 +114,8 @@ class FakeCluster:
     imports: list[dict[str, Any]] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
     configs: list[dict[str, Any]] = field(default_factory=list)
+    streaming: list[str] | None = None
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
     def find(self, kind: str, name: str) -> Mapping[str, Any] | None:
         objects = {("configmap", "pg-config"): self.config, ("lease", "pg"): self.lease, ("statefulset", "pg"): self.stateful_set}
@@ -141,6 +144,13 @@ class FakeCluster:
 
     def execute(self, pod: str, container: str, command: Sequence[str], tell: Callable[[str], None], limit: float | None) -> int:
         *program, request = command
+        if container == "postgres":
+            self.asked.append((pod, request))
+            if self.streaming is None:
+                raise KubectlError("pods/exec is forbidden")
+            for line in self.streaming:
+                tell(line)
+            return 0
         assert (container, program) == ("backup", ["hapg-backup", "request"])
         self.executed.append((pod, request))
         code, lines = self.answers[request]

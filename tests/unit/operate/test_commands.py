@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -61,6 +62,39 @@ def test_a_release_is_found_by_helms_name_and_by_its_own(name: str, use: Use, cl
     assert capsys.readouterr().out.startswith("release   pg in namespace demo, 3 replicas\n")
     assert main(["switchover", name, "--timeout", "1"]) == 1
     assert cluster.annotated[0][0] == "pg-0"
+
+
+def test_the_lag_of_streaming_replicas_comes_from_the_primary(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = use(FakeCluster(streaming=["pg-1 0", "pg-2 16777216", "backup 5", "pg-9", "nonsense"]))
+    assert main(["status", "pg", "-o", "json"]) == 0
+    assert [each["lagBytes"] for each in json.loads(capsys.readouterr().out)["pods"]] == [None, 0, 16777216]
+    assert main(["status", "pg"]) == 0
+    assert re.findall(r"^(pg-\d).* (\S+) +\S+$", capsys.readouterr().out, re.MULTILINE) == [
+        ("pg-0", "-"),
+        ("pg-1", "0"),
+        ("pg-2", "16777216"),
+    ]
+    assert [pod for pod, _ in cluster.asked] == ["pg-0", "pg-0"]
+    assert "pg_current_wal_lsn() - flush_lsn" in cluster.asked[0][1]
+
+
+def test_the_lag_is_unknown_without_the_right_to_ask(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    use(FakeCluster())
+    assert main(["status", "pg", "-o", "json"]) == 0
+    assert [each["lagBytes"] for each in json.loads(capsys.readouterr().out)["pods"]] == [None, None, None]
+
+
+def test_the_lag_in_9_6_is_asked_for_by_its_names(use: Use) -> None:
+    names = {"pg_current_wal_lsn": "pg_current_xlog_location", "flush_lsn": "flush_location"}
+    cluster = use(FakeCluster(config=config(postgresMajor={"major": "9.6", "sqlNames": names}), streaming=[]))
+    assert main(["status", "pg"]) == 0
+    assert "pg_current_xlog_location() - flush_location FROM" in cluster.asked[0][1]
+
+
+def test_nobody_is_asked_for_the_lag_while_nobody_leads(use: Use) -> None:
+    cluster = use(FakeCluster(WAITING, lease(FREE)))
+    assert main(["status", "pg"]) == 1
+    assert cluster.asked == []
 
 
 def test_several_releases_of_one_name_are_told(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
