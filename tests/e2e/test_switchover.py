@@ -52,6 +52,11 @@ def test_status_says_what_the_api_shows(release: Release) -> None:
     assert {pod["name"]: (pod["role"], pod["node"], pod["ready"]) for pod in found["pods"]} == {
         pod.name: (pod.role, pod.node, True) for pod in release.pods()
     }
+    lags = {pod["name"]: pod["lagBytes"] for pod in found["pods"]}
+    assert lags.pop(found["primary"]) is None
+    assert [name for name, lag in lags.items() if not isinstance(lag, int)] == []
+    every = json.loads(programs.run(str(HAPG), "status", "--namespace", release.namespace.name, "--output", "json"))
+    assert release.name in [each["release"] for each in every]
     table = release.try_hapg("status").out
     assert f"held by {found['primary']} since term {lease['term']}" in table
     assert "warning" not in table

@@ -7,7 +7,7 @@ import re
 from hapg.operate.kubectl import Cluster, KubectlError
 from hapg.operate.release import Release
 
-_LIMIT_SECONDS = 5.0
+_LIMIT_SECONDS = 2.0
 _QUERY = "SELECT application_name, pg_current_wal_lsn() - flush_lsn FROM pg_stat_replication WHERE state = 'streaming'"
 _PSQL = ("psql", "-XAtq", "-F", " ", "-h", "/run/hapg/socket", "-U", "postgres", "-d", "postgres", "-c")
 
