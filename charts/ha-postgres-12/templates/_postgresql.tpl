@@ -1,5 +1,5 @@
 {{/* A value of postgresql.conf, quoted. A number is an integer from `--set`, but floating point from a file or from an
-     earlier release's values. Both are written alike; otherwise the same value would restart the pods. */}}
+     earlier release's values. Both are written alike; otherwise the same value would restart the servers. */}}
 {{- define "ha-postgres-12.0.0.parameter" -}}
 {{- if kindIs "bool" . -}}
 {{- . | ternary "on" "off" -}}
@@ -20,30 +20,22 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- end -}}
 {{- end }}
 
-{{/* The whole postgresql.conf. */}}
+{{/* postgresql.conf. While the part above the line about reloads does not change, no server has to restart: every pod compares
+     it with what its server was started with. If a parameter is set twice, the server uses the last. */}}
 {{- define "ha-postgres-12.0.0.postgresql.conf" -}}
-{{- include "ha-postgres-12.0.0.settings" (dict "root" . "parameters" .Values.postgresql.parameters "reloadable" true) -}}
-{{- end }}
-
-{{/* postgresql.conf without what needs only a reload, as the size of the volumes does. While this does not change, no server has to restart. */}}
-{{- define "ha-postgres-12.0.0.settingsOfStart" -}}
 {{- $known := .Files.Get "files/parameters.json" | fromJson -}}
-{{- $kept := dict -}}
+{{- $start := dict -}}
+{{- $reloaded := dict -}}
 {{- range $name, $value := .Values.postgresql.parameters -}}
 {{- if eq (dig $name "context" "postmaster" $known) "postmaster" -}}
-{{- $_ := set $kept $name $value -}}
+{{- $_ := set $start $name $value -}}
+{{- else -}}
+{{- $_ := set $reloaded $name $value -}}
 {{- end -}}
 {{- end -}}
-{{- include "ha-postgres-12.0.0.settings" (dict "root" . "parameters" $kept) -}}
-{{- end }}
-
-{{/* postgresql.conf with the given `parameters`, and with our own settings that need only a reload if `reloadable`. If a parameter is
-     set twice, the server uses the last. */}}
-{{- define "ha-postgres-12.0.0.settings" -}}
 listen_addresses = '*'
 port = 5432
 unix_socket_directories = '/run/hapg/socket'
-hba_file = '/etc/hapg/config/pg_hba.conf'
 password_encryption = 'scram-sha-256'
 logging_collector = off
 log_destination = 'stderr'
@@ -68,12 +60,17 @@ fsync = on
 full_page_writes = on
 wal_log_hints = on
 restart_after_crash = off
-{{- include "ha-postgres-12.0.0.segments" .root }}
-{{- include "ha-postgres-12.0.0.tlsSettings" .root }}
-{{- include "ha-postgres-12.0.0.archiveSettings" .root }}
+{{- include "ha-postgres-12.0.0.segments" . }}
+{{- include "ha-postgres-12.0.0.tlsSettings" . }}
+{{- include "ha-postgres-12.0.0.archiveSettings" . }}
 
 # postgresql.parameters
-{{- range $name, $value := .parameters }}
+{{- range $name, $value := $start }}
+{{ $name }} = {{ include "ha-postgres-12.0.0.parameter" $value }}
+{{- end }}
+
+# From here on a reload is enough.
+{{- range $name, $value := $reloaded }}
 {{ $name }} = {{ include "ha-postgres-12.0.0.parameter" $value }}
 {{- end }}
 

@@ -1,5 +1,5 @@
 {{/* A value of postgresql.conf, quoted. A number is an integer from `--set`, but floating point from a file or from an
-     earlier release's values. Both are written alike; otherwise the same value would restart the pods. */}}
+     earlier release's values. Both are written alike; otherwise the same value would restart the servers. */}}
 {{- define "ha-postgres-15.0.0.parameter" -}}
 {{- if kindIs "bool" . -}}
 {{- . | ternary "on" "off" -}}
@@ -15,16 +15,13 @@
 {{- if .Values.replication.maxSlotWalKeepSize -}}
 {{- .Values.replication.maxSlotWalKeepSize -}}
 {{- else if .Values.storage -}}
-{{- $quantity := toString .Values.storage.resources.requests.storage -}}
+{{- $quantity := .Values.storage.resources.requests.storage -}}
 {{- $part := 5.0 -}}
 {{- if .Values.walVolume.enabled -}}
-{{- $quantity = toString .Values.walVolume.size -}}
+{{- $quantity = .Values.walVolume.size -}}
 {{- $part = 2.0 -}}
 {{- end -}}
-{{- $number := regexFind "^[0-9.]+([eE][-+]?[0-9]+)?" $quantity -}}
-{{- $binary := dict "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 -}}
-{{- $decimal := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "m" 1e-3 "u" 1e-6 "n" 1e-9 -}}
-{{- $megabytes := divf (mulf (float64 $number) (get (merge $binary $decimal) (trimPrefix $number $quantity))) (mulf $part 1048576.0) -}}
+{{- $megabytes := divf (include "ha-postgres-15.0.0.quantity" $quantity | float64) (mulf $part 1048576.0) -}}
 {{- max 1 (int64 (floor $megabytes)) }}MB
 {{- else -}}
 1GB
@@ -41,30 +38,22 @@ max_wal_size = '{{ mul 64 $megabytes }}MB'
 {{- end -}}
 {{- end }}
 
-{{/* The whole postgresql.conf. */}}
+{{/* postgresql.conf. While the part above the line about reloads does not change, no server has to restart: every pod compares
+     it with what its server was started with. If a parameter is set twice, the server uses the last. */}}
 {{- define "ha-postgres-15.0.0.postgresql.conf" -}}
-{{- include "ha-postgres-15.0.0.settings" (dict "root" . "parameters" .Values.postgresql.parameters "reloadable" true) -}}
-{{- end }}
-
-{{/* postgresql.conf without what needs only a reload, as the size of the volumes does. While this does not change, no server has to restart. */}}
-{{- define "ha-postgres-15.0.0.settingsOfStart" -}}
 {{- $known := .Files.Get "files/parameters.json" | fromJson -}}
-{{- $kept := dict -}}
+{{- $start := dict -}}
+{{- $reloaded := dict -}}
 {{- range $name, $value := .Values.postgresql.parameters -}}
 {{- if eq (dig $name "context" "postmaster" $known) "postmaster" -}}
-{{- $_ := set $kept $name $value -}}
+{{- $_ := set $start $name $value -}}
+{{- else -}}
+{{- $_ := set $reloaded $name $value -}}
 {{- end -}}
 {{- end -}}
-{{- include "ha-postgres-15.0.0.settings" (dict "root" . "parameters" $kept) -}}
-{{- end }}
-
-{{/* postgresql.conf with the given `parameters`, and with our own settings that need only a reload if `reloadable`. If a parameter is
-     set twice, the server uses the last. */}}
-{{- define "ha-postgres-15.0.0.settings" -}}
 listen_addresses = '*'
 port = 5432
 unix_socket_directories = '/run/hapg/socket'
-hba_file = '/etc/hapg/config/pg_hba.conf'
 password_encryption = 'scram-sha-256'
 logging_collector = off
 log_destination = 'stderr'
@@ -77,9 +66,6 @@ max_wal_senders = 99
 max_replication_slots = 99
 wal_keep_size = '512MB'
 recovery_target_timeline = 'latest'
-{{- if .reloadable }}
-max_slot_wal_keep_size = '{{ include "ha-postgres-15.0.0.slotWal" .root }}'
-{{- end }}
 
 # a failed upstream is noticed within seconds, a new one found at once
 wal_retrieve_retry_interval = 100ms
@@ -92,12 +78,18 @@ fsync = on
 full_page_writes = on
 wal_log_hints = on
 restart_after_crash = off
-{{- include "ha-postgres-15.0.0.segments" .root }}
-{{- include "ha-postgres-15.0.0.tlsSettings" .root }}
-{{- include "ha-postgres-15.0.0.archiveSettings" .root }}
+{{- include "ha-postgres-15.0.0.segments" . }}
+{{- include "ha-postgres-15.0.0.tlsSettings" . }}
+{{- include "ha-postgres-15.0.0.archiveSettings" . }}
 
 # postgresql.parameters
-{{- range $name, $value := .parameters }}
+{{- range $name, $value := $start }}
+{{ $name }} = {{ include "ha-postgres-15.0.0.parameter" $value }}
+{{- end }}
+
+# From here on a reload is enough.
+max_slot_wal_keep_size = '{{ include "ha-postgres-15.0.0.slotWal" . }}'
+{{- range $name, $value := $reloaded }}
 {{ $name }} = {{ include "ha-postgres-15.0.0.parameter" $value }}
 {{- end }}
 

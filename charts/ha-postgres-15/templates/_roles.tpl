@@ -62,7 +62,7 @@
 {{- end -}}
 {{- end -}}
 {{- $names = list "" -}}
-{{- range $database := .Values.databases -}}
+{{- range $index, $database := .Values.databases -}}
 {{- $wrong = concat $wrong (include "ha-postgres-15.0.0.reservedName" (list "databases" .name) | fromJsonArray) -}}
 {{- if has .name $names -}}
 {{- $wrong = append $wrong (printf "databases: %s is listed twice; keep one entry" .name) -}}
@@ -72,8 +72,11 @@
 {{- $wrong = append $wrong (printf "databases: %s is the database that app makes; it can't be absent, and its owner is %s" .name $owner) -}}
 {{- end -}}
 {{- $wrong = concat $wrong (include "ha-postgres-15.0.0.presentRole" (list (printf "databases: the owner of %s is" .name) .owner $absent) | fromJsonArray) -}}
-{{- range $key, $_ := .settings -}}
-{{- if hasPrefix "ha_postgres." (lower $key) -}}
+{{- range $key, $value := .settings -}}
+{{- $why := include "ha-postgres-15.0.0.wrongSetting" (list $ $key $value) -}}
+{{- if $why -}}
+{{- $wrong = append $wrong (print "databases[" $index "].settings." $key ": " $why) -}}
+{{- else if hasPrefix "ha_postgres." (lower $key) -}}
 {{- $wrong = append $wrong (printf "databases: the setting %s of %s can't be declared, because names that begin with ha_postgres. are the chart's own" $key $database.name) -}}
 {{- end -}}
 {{- end -}}

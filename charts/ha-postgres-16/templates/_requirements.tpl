@@ -35,7 +35,14 @@
 {{- $wrong = append $wrong (printf "podLabels: %s can't be set; the failover container sets it" $role) -}}
 {{- end -}}
 
-{{- range list "checksum/postgresql.conf" "kubectl.kubernetes.io/default-container" -}}
+{{- if hasKey .Values.podLabels "ha-postgres/hot-standby" -}}
+{{- $wrong = append $wrong "podLabels: ha-postgres/hot-standby can't be set; the failover container sets it" -}}
+{{- end -}}
+{{- if and (eq .Values.service.ipFamilyPolicy "SingleStack") (gt (len .Values.service.ipFamilies) 1) -}}
+{{- $wrong = append $wrong (printf "service.ipFamilies: %s are two families, and service.ipFamilyPolicy is SingleStack; name one, or choose PreferDualStack or RequireDualStack" (join " and " .Values.service.ipFamilies)) -}}
+{{- end -}}
+
+{{- range list "kubectl.kubernetes.io/default-container" -}}
 {{- if hasKey $.Values.podAnnotations . -}}
 {{- $wrong = append $wrong (printf "podAnnotations: %s can't be set, because it is the chart's own" .) -}}
 {{- end -}}
@@ -59,11 +66,6 @@
 {{- end -}}
 
 {{- if include "ha-postgres-16.0.0.sslMode" . -}}
-{{- range list "ssl" "ssl_cert_file" "ssl_key_file" -}}
-{{- if hasKey $.Values.postgresql.parameters . -}}
-{{- $wrong = append $wrong (printf "postgresql.parameters.%s: can't be set, because tls.mode %s sets it" . $.Values.tls.mode) -}}
-{{- end -}}
-{{- end -}}
 {{- if not (or .Values.tls.secretName .Values.tls.certManager.issuerRef.name) -}}
 {{- $wrong = append $wrong (printf "tls: mode %s needs a certificate; set secretName or certManager.issuerRef.name" .Values.tls.mode) -}}
 {{- else if and .Values.tls.secretName .Values.tls.certManager.issuerRef.name -}}
@@ -102,11 +104,6 @@
 {{- end -}}
 {{- end -}}
 
-{{- range .Values.extraEnv -}}
-{{- if or (hasPrefix "POD_" .name) (hasPrefix "HAPG_" .name) -}}
-{{- $wrong = append $wrong (printf "extraEnv: %s can't be set, because it is the chart's own" .name) -}}
-{{- end -}}
-{{- end -}}
 {{- $claims := list (list "storage" .Values.storage) (list "walVolume" .Values.walVolume) -}}
 {{- range $claims -}}
 {{- $claim := index . 0 -}}
@@ -128,48 +125,9 @@
 {{- if and .Values.walVolume.enabled (not .Values.storage) -}}
 {{- $wrong = append $wrong "walVolume: enabled requires storage, because WAL on a volume is useless if the data is lost with its pod" -}}
 {{- end -}}
-{{- $volumes := list "data" "run" "config" "supervisor" "initdb" "shm" "tmp" "token" "tls" "former-major" -}}
-{{- $containers := list "prepare" "failover" "postgres" "former-major" -}}
-{{- if include "ha-postgres-16.0.0.backup" . -}}
-{{- $containers = append $containers "backup" -}}
-{{- $volumes = concat $volumes (list "backup-key" "repository" "repository-credentials" "source-repository" "source-repository-credentials") -}}
-{{- end -}}
-{{- if include "ha-postgres-16.0.0.clones" . -}}
-{{- $volumes = append $volumes "source" -}}
-{{- end -}}
-{{- if include "ha-postgres-16.0.0.rolePasswords" . | fromJson -}}
-{{- $volumes = append $volumes "roles" -}}
-{{- end -}}
-{{- if include "ha-postgres-16.0.0.verifiesImport" . -}}
-{{- $volumes = append $volumes "import-ca" -}}
-{{- end -}}
-{{- $paths := list "/var/lib/postgresql/data" "/run/hapg" "/var/run/hapg" "/etc/hapg" "/dev/shm" "/opt/hapg-former" -}}
-{{- if .Values.walVolume.enabled -}}
-{{- $volumes = append $volumes "wal" -}}
-{{- $paths = append $paths "/var/lib/postgresql/wal" -}}
-{{- end -}}
-{{- range .Values.extraVolumes -}}
-{{- if has .name $volumes -}}
-{{- $wrong = append $wrong (printf "extraVolumes: the name %s is the chart's own" .name) -}}
-{{- end -}}
-{{- end -}}
-{{- range .Values.extraVolumeMounts -}}
-{{- $given := .mountPath -}}
-{{- $path := printf "%s/" (clean $given) -}}
-{{- range $paths -}}
-{{- if or (hasPrefix (printf "%s/" .) $path) (hasPrefix $path (printf "%s/" .)) -}}
-{{- $wrong = append $wrong (printf "extraVolumeMounts: %s overlaps the chart's own %s" $given .) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- range $value := list "initContainers" "extraContainers" -}}
-{{- range get $.Values $value -}}
-{{- if has .name $containers -}}
-{{- $wrong = append $wrong (printf "%s: the name %s is the chart's own" $value .name) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
+{{- $wrong = concat $wrong (include "ha-postgres-16.0.0.quantityProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres-16.0.0.serviceProblems" . | fromJsonArray) -}}
+{{- $wrong = concat $wrong (include "ha-postgres-16.0.0.podProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-16.0.0.parameterProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-16.0.0.backupProblems" . | fromJsonArray) -}}
 {{- $wrong = concat $wrong (include "ha-postgres-16.0.0.cloneProblems" . | fromJsonArray) -}}
@@ -212,38 +170,29 @@
 {{- end -}}
 {{- end -}}
 {{- else -}}
+{{- $useless := list -}}
 {{- range $key := list "bucket" "endpoint" "path" "secretName" "cipherSecretName" "claimName" -}}
 {{- if get $given $key -}}
-{{- $wrong = append $wrong (printf "%s.%s: has no effect without %s.type; set it to s3, gcs, azure or posix" $where $key $where) -}}
+{{- $useless = append $useless (printf "%s.%s" $where $key) -}}
 {{- end -}}
 {{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{- if .Values.archiver.type -}}
-{{- if hasKey .Values.postgresql.parameters "archive_command" -}}
-{{- $wrong = append $wrong "postgresql.parameters.archive_command: can't be set, because archiver.type sets how WAL is archived; remove one of them" -}}
-{{- end -}}
-{{- if hasKey .Values.postgresql.parameters "archive_library" -}}
-{{- $wrong = append $wrong "postgresql.parameters.archive_library: can't be set, because archiver.type sets how WAL is archived; remove one of them" -}}
-{{- end -}}
-{{- if hasKey .Values.postgresql.parameters "archive_mode" -}}
-{{- $wrong = append $wrong "postgresql.parameters.archive_mode: can't be set, because archiver.type sets how WAL is archived; remove one of them" -}}
-{{- end -}}
-{{- end -}}
-
-{{- range $kind, $schedule := .Values.backup.schedules -}}
+{{- if eq $where "archiver" -}}
+{{- range $kind, $schedule := $.Values.backup.schedules -}}
 {{- if $schedule -}}
-{{- if not $.Values.archiver.type -}}
-{{- $wrong = append $wrong (printf "backup.schedules.%s: a backup needs the WAL beside it; set archiver.type" $kind) -}}
+{{- $useless = append $useless (printf "backup.schedules.%s" $kind) -}}
+{{- end -}}
+{{- end -}}
+{{- if $.Values.backup.verify.schedule -}}
+{{- $useless = append $useless "backup.verify.schedule" -}}
+{{- end -}}
+{{- end -}}
+{{- if $useless -}}
+{{- $wrong = append $wrong (printf "%s.type: missing for %s; s3, gcs, azure or posix" $where (join ", " $useless)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{- with .Values.backup.verify -}}
-{{- if and .schedule (not $.Values.archiver.type) -}}
-{{- $wrong = append $wrong "backup.verify.schedule: there is no backup to restore; set archiver.type" -}}
-{{- end -}}
 {{- if and .schedule (kindIs "invalid" .scratch.size) (not $.Values.storage) -}}
 {{- $wrong = append $wrong "backup.verify.scratch.size: missing; without storage it has no default" -}}
 {{- end -}}

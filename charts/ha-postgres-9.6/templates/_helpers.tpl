@@ -118,6 +118,26 @@ app.kubernetes.io/component: database
 {{- with uniq $found }}{{ toYaml . }}{{ end -}}
 {{- end }}
 
+{{/* The value `affinity`. A term about pods without a labelSelector, which would select none, applies to the release's. */}}
+{{- define "ha-postgres-9.6.0.affinity" -}}
+{{- $affinity := deepCopy .Values.affinity -}}
+{{- $pods := dict "matchLabels" (include "ha-postgres-9.6.0.selector" . | fromYaml) -}}
+{{- range list "podAffinity" "podAntiAffinity" -}}
+{{- with get $affinity . -}}
+{{- $terms := .requiredDuringSchedulingIgnoredDuringExecution | default list -}}
+{{- range .preferredDuringSchedulingIgnoredDuringExecution -}}
+{{- $terms = append $terms .podAffinityTerm -}}
+{{- end -}}
+{{- range $terms -}}
+{{- if not (hasKey . "labelSelector") -}}
+{{- $_ := set . "labelSelector" $pods -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $affinity -}}
+{{- end }}
+
 {{/* The line of a claim with its StorageClass. Takes a list: the root context, the claim's own (null: the global one, or else the cluster's default). */}}
 {{- define "ha-postgres-9.6.0.storageClass" -}}
 {{- $root := index . 0 -}}

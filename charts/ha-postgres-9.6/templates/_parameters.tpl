@@ -45,6 +45,9 @@
 {{- range list "restart_after_crash" -}}
 {{- $_ := set $reserved . "a server that recovers in place after a process crash writes a shutdown checkpoint, which replicas take for the end of their primary; it must stop, and is started again sealed" -}}
 {{- end -}}
+{{- range list "wal_sender_shutdown_timeout" -}}
+{{- $_ := set $reserved . "a switchover loses nothing because the shutdown of a primary waits until its replicas have all WAL" -}}
+{{- end -}}
 {{- range list "archive_cleanup_command" "primary_conninfo" "primary_slot_name" "promote_trigger_file" "recovery_end_command" "restore_command" -}}
 {{- $_ := set $reserved . "only the failover container decides which server a standby follows, how far, and until when" -}}
 {{- end -}}
@@ -66,13 +69,16 @@
 {{- range list "password_encryption" -}}
 {{- $_ := set $reserved . "the passwords of the servers and pg_hba.conf depend on it" -}}
 {{- end -}}
+{{- range list "db_user_namespace" -}}
+{{- $_ := set $reserved . "the servers could not log in to each other, because every role would be called NAME@DATABASE" -}}
+{{- end -}}
 {{- range list "listen_addresses" -}}
 {{- $_ := set $reserved . "the servers reach each other at the addresses of their pods" -}}
 {{- end -}}
 {{- range list "port" -}}
 {{- $_ := set $reserved . "the servers reach each other at the port of the chart" -}}
 {{- end -}}
-{{- range list "config_file" "data_directory" "external_pid_file" "hba_file" "ident_file" "include" "include_dir" "include_if_exists" "unix_socket_directories" "unix_socket_group" "unix_socket_permissions" -}}
+{{- range list "config_file" "data_directory" "external_pid_file" "hba_file" "hosts_file" "ident_file" "include" "include_dir" "include_if_exists" "unix_socket_directories" "unix_socket_group" "unix_socket_permissions" -}}
 {{- $_ := set $reserved . "the supervisor and the failover container expect the files and sockets of the server in the directories of the chart" -}}
 {{- end -}}
 {{- range list "max_slot_wal_keep_size" -}}
@@ -83,6 +89,13 @@
 {{- end -}}
 {{- if hasPrefix "recovery_target" $name -}}
 {{- $_ := set $reserved $name "only the failover container decides which server a standby follows, how far, and until when" -}}
+{{- end -}}
+{{- $root := index . 0 -}}
+{{- if and (include "ha-postgres-9.6.0.sslMode" $root) (has $name (list "ssl" "ssl_cert_file" "ssl_key_file")) -}}
+{{- $_ := set $reserved $name (printf "tls.mode %s sets it" $root.Values.tls.mode) -}}
+{{- end -}}
+{{- if and $root.Values.archiver.type (has $name (list "archive_command" "archive_library" "archive_mode" )) -}}
+{{- $_ := set $reserved $name "archiver.type sets how WAL is archived; remove one of them" -}}
 {{- end -}}
 {{- if hasKey $reserved $name -}}
 can't be set, because {{ get $reserved $name }}
@@ -96,7 +109,7 @@ can't be set, because {{ get $reserved $name }}
 {{ $text | quote }} is not allowed; at least 1ms, in whole numbers: with 0, a replica waits forever for a primary that no longer answers
 {{- else if and (eq $name "wal_sender_timeout") (not (regexMatch "^[1-9][0-9]*(ms|s|min|h|d)?$" $text)) -}}
 {{ $text | quote }} is not allowed; at least 1ms, in whole numbers: with 0, the primary still counts a replica that no longer answers as streaming
-{{- else if and (eq $name "synchronous_commit") (eq (index . 0).Values.replication.mode "synchronous") (not (regexMatch "^(on|true|yes|1|remote_apply)$" $text)) -}}
+{{- else if and (eq $name "synchronous_commit") (eq $root.Values.replication.mode "synchronous") (not (regexMatch "^(on|true|yes|1|remote_apply)$" $text)) -}}
 {{ $text | quote }} is not allowed with replication.mode synchronous; on or remote_apply: with any other value a commit is acknowledged before it is on the disk of a standby, and a failover may lose it
 {{- else if and (eq $name "max_connections") (regexMatch "^[0-9]+$" $text) (lt (int $text) 100) -}}
 {{ $text }} is less than 100; with less, PostgreSQL 9.6 does not start with the chart's other settings
@@ -132,6 +145,26 @@ can't be set in a file; it is read-only
 {{- end -}}
 {{- with $allowed -}}
 {{ $text | quote }} is not allowed; {{ . }}
+{{- end -}}
+{{- end }}
+
+{{/* Why a database can't have a setting; empty if it can. Takes a list: the root context, name, value. */}}
+{{- define "ha-postgres-9.6.0.wrongSetting" -}}
+{{- $name := lower (index . 1) -}}
+{{- $value := index . 2 -}}
+{{- if not (or (kindIs "invalid" $value) (contains "." $name)) -}}
+{{- $root := index . 0 -}}
+{{- $text := include "ha-postgres-9.6.0.parameterText" $value -}}
+{{- $known := $root.Files.Get "files/parameters.json" | fromJson -}}
+{{- if not (hasKey $known $name) -}}
+unknown parameter of PostgreSQL 9.6; allowed are those in the chart's files/parameters.json, and extensions' parameters, with a dot in the name
+{{- else if not (has (get $known $name).context (list "user" "superuser" )) -}}
+can't be set for one database; the whole server has one value
+{{- else if and (eq $name "synchronous_commit") (eq $root.Values.replication.mode "synchronous") (not (regexMatch "^(on|true|yes|1|remote_apply)$" $text)) -}}
+{{ $text | quote }} is not allowed with replication.mode synchronous; on or remote_apply: with any other value a commit is acknowledged before it is on the disk of a standby, and a failover may lose it
+{{- else -}}
+{{- include "ha-postgres-9.6.0.wrongParameter" (list (get $known $name) $text) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 
