@@ -1165,6 +1165,12 @@ PARTS = (
         Witness(SETTINGS + "test_fewer_and_more_servers_do_the_same", "4-"),
     ),
     Part(
+        "18C",
+        "the only server of a release restarts in its place",
+        mutants_settings.the_only_server_waits,
+        Witness(SETTINGS + "test_the_only_server_restarts_in_its_place"),
+    ),
+    Part(
         "18D",
         "for a lower limit one hot standby restarts before the primary, not all",
         mutants_settings.lower_limits_like_others,

@@ -37,3 +37,9 @@ def lower_limits_like_others(patch: pytest.MonkeyPatch) -> None:
 def hot_in_any_case(patch: pytest.MonkeyPatch) -> None:
     """A standby is started hot with a lower limit than its primary's."""
     patch.setattr(Step, "lacks", property(lambda step: False))
+
+
+def the_only_server_waits(patch: pytest.MonkeyPatch) -> None:
+    """A server without standbys keeps running with the former settings."""
+    is_due = restarts.is_primary_due
+    patch.setattr(restarts, "is_primary_due", lambda step, s: bool(s.eligible) and is_due(step, s))

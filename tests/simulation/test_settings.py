@@ -9,6 +9,7 @@ import pytest
 from hapg_failover.core.write_quorum import Policy
 
 from . import faults, mutants_settings
+from .scenarios import primary_of
 from .scenarios_settings import Watched
 from .settings import postgresql_conf
 from .signs import Patch, loses_anything
@@ -106,6 +107,25 @@ def test_nothing_restarts_while_a_standby_is_away(seed: int) -> None:
     assert len(world.promotions) == 1
     world.settle()
     assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", range(FEW))
+def test_a_switchover_whose_checkpoint_fails_is_called_off_and_made_up_for(seed: int) -> None:
+    watched = Watched(2, seed)
+    world = watched.world
+    old = primary_of(world)
+    world.reconfigure(postgresql_conf(100, 256))
+    while (begun := world.agent[old].memory.succession.switchover) is None:
+        world.run(0.01)
+    assert begun.to == world.pod_name(1 - old)
+    world.op_failure = 1.0
+    world.run(20.0)
+    assert any("no switchover takes place" in line for line in world.log)
+    assert primary_of(world) == old
+    world.settle(120.0)
+    assert world.violations == []
+    assert [member for _, member, _ in world.promotions] == [old, 1 - old]
+    assert not loses_anything(world)
 
 
 def a_refusal_restarts_nothing(seed: int) -> bool:
