@@ -15,7 +15,7 @@ from hapg.errors import InputError, OutputError
 from hapg.exits import DONE
 
 _FLAGS = {
-    "namespace": "namespace of the release",
+    "namespace": "Namespace of the release",
     "repository": "URL of the Git repository that Argo CD or Flux reads",
 }
 
@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "folder", nargs="?", type=Path, default=Path(), metavar="FOLDER", help="where the files are written (default: here)"
     )
     for name, text in {**QUESTIONS, **_FLAGS}.items():
-        parser.add_argument(f"--{name}", metavar=name.upper(), help=f"{text[0].lower()}{text[1:]} (default: {getattr(defaults, name)})")
+        parser.add_argument(f"--{name}", metavar=name.upper(), help=f"{text} (default: {getattr(defaults, name)})")
     parser.set_defaults(run=run)
 
 
