@@ -10,6 +10,8 @@ from .world import World
 AWAY_S = 25.0
 SLOW_START_S = 12.0
 SLOW_WAY_S = 0.8
+SLOW_S = 20.0
+"""An API that stays so slow costs a lease sooner or later: several renewals in a row are late."""
 
 
 def _claim_is_seen(world: World) -> bool:
@@ -68,5 +70,5 @@ def slow_after_a_claim(seed: int, way_s: float = SLOW_WAY_S) -> World:
     promoting(world)
     faults.lossy_api(world, 0.0, way_s)
     world.network.peer_latency = SOUND_LATENCY_S
-    world.run(60.0)
+    world.run(SLOW_S)
     return world
