@@ -103,7 +103,7 @@ def test_a_new_address_is_a_new_index(tmp_path: Path) -> None:
 def test_a_link_out_of_the_chart_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chart = own_chart(tmp_path, 3)
     (tmp_path / "secret").write_text("hunter2\n")
-    (chart / "files" / "inside.yaml").symlink_to("parameters.yaml")
+    (chart / "files" / "inside.yaml").symlink_to("parameters.json")
     (chart / "files" / "outside").symlink_to("../../../secret")
     capsys.readouterr()
     assert package(tmp_path / "out", helm.CHART, chart) == 2
@@ -115,7 +115,7 @@ def test_a_link_out_of_the_chart_is_refused(tmp_path: Path, capsys: pytest.Captu
 
 def test_warnings_of_helm_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chart = own_chart(tmp_path, 3)
-    (chart / "files" / "inside.yaml").symlink_to("parameters.yaml")
+    (chart / "files" / "inside.yaml").symlink_to("parameters.json")
     assert package(tmp_path / "out", chart) == 0
     assert "found symbolic link in path" in capsys.readouterr().err
 
