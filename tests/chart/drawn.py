@@ -73,7 +73,8 @@ def _text(schema: Schema) -> st.SearchStrategy[str]:
 
 def _number(schema: Schema) -> st.SearchStrategy[Any]:
     least, most = schema.get("minimum", 0), schema.get("maximum", 10**12)
-    return st.floats(least, most) | st.integers(int(least) + 1, int(most)) if most > least + 1 else st.floats(least, most)
+    fractions = st.floats(float(least), float(most))
+    return fractions | st.integers(int(least) + 1, int(most)) if most > least + 1 else fractions
 
 
 def _typed(kind: str, schema: Schema) -> st.SearchStrategy[Any]:
