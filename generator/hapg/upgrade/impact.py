@@ -84,7 +84,8 @@ def _is_for_others(manifest: Manifest) -> bool:
 
 def _changed(old: Manifest, new: Manifest) -> Iterator[Finding]:
     judge = _JUDGES.get(old["kind"], _other)
-    for change in changes(old, new):
+    for found in changes(old, new):
+        change = _hidden(found) if old["kind"] == "Secret" else found
         if _is_hook(old) and _is_hook(new):
             yield Finding(Effect.NOTHING, "it is created again at each upgrade", change)
         elif change.path[0] in ("metadata", "apiVersion"):
@@ -93,6 +94,12 @@ def _changed(old: Manifest, new: Manifest) -> Iterator[Finding]:
             yield Finding(Effect.IMMUTABLE, "the object is marked immutable", change)
         else:
             yield from judge(change, old, new)
+
+
+def _hidden(change: Change) -> Change:
+    """Return a change without its values, which annotations may repeat."""
+    old, new = (value if value is MISSING else "…" for value in (change.old, change.new))
+    return Change(change.path, old, new)
 
 
 # --- one judge per kind: from a change, the old and the new object to findings ---
@@ -347,7 +354,7 @@ def _secret(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]
     if change.path[0] == "type":
         yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change the type of a Secret", change)
     else:
-        yield Finding(Effect.RELOAD, "the content is replaced", Change(change.path, "…", "…"))
+        yield Finding(Effect.RELOAD, "the content is replaced", change)
 
 
 def _job(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:

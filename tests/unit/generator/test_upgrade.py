@@ -577,9 +577,15 @@ class TestCommand:
 
     def test_a_secret_is_not_shown(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         for name, password in (("old", "hunter2"), ("new", "hunter3")):
-            (tmp_path / name).write_text(manifests.text([*release(), *one("Secret", stringData={"password": password})]))
+            secrets: list[manifests.Manifest] = []
+            for kind in ("plain", "immutable", "hook"):
+                annotations = {"last-applied": password} | ({"helm.sh/hook": "pre-install"} if kind == "hook" else {})
+                metadata = {"name": kind, "annotations": annotations}
+                content = {"stringData": {"password": password}, "immutable": kind == "immutable"}
+                secrets.append({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **content})
+            (tmp_path / name).write_text(manifests.text([*release(), *secrets]))
         for output in ("text", "json", "markdown"):
-            assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new"), "-o", output]) == 11
+            assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new"), "-o", output]) == 14
             assert "hunter" not in capsys.readouterr().out
 
     def test_a_long_text_is_cut(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
