@@ -24,6 +24,13 @@ def full_name(cluster: Cluster, name: str) -> str:
     return found[0] if found else name
 
 
+def helm_name(cluster: Cluster, name: str) -> str:
+    """Return the name under which Helm has installed the release `name`; `name` itself if no release has it. Raises KubectlError."""
+    config = cluster.find("configmap", f"{name}-config")
+    labels = {} if config is None else config["metadata"].get("labels") or {}
+    return str(labels.get(_INSTANCE, name))
+
+
 def of_configs(configs: Iterable[Object]) -> list[str]:
     """Return the names of the releases whose settings are among these ConfigMaps, sorted."""
     names = (str(each["metadata"]["name"]) for each in configs if "failover.json" in (each.get("data") or {}))

@@ -16,12 +16,13 @@ _EXPECTED = "a chart, a package (.tgz) or a file of rendered manifests is expect
 
 @dataclass(frozen=True)
 class Rendering:
-    """How to render charts. program: helm; options: further ones of `helm template`."""
+    """How to render charts. program: helm; options: further ones of `helm template`; access: those that lead helm to the cluster."""
 
     program: str
     release: str
     namespace: str
     options: Sequence[str]
+    access: Sequence[str] = ()
 
 
 def read(path: Path, how: Rendering) -> list[Manifest]:
@@ -35,6 +36,23 @@ def read(path: Path, how: Rendering) -> list[Manifest]:
         rendered = helm.run(how.program, ["template", how.release, str(path), "--namespace", how.namespace, *how.options])
         return _checked(manifests.read(rendered.encode(errors="surrogateescape"), f"{path}, rendered"), path)
     return _checked(manifests.read(files.read(path, manifests.LARGEST), str(path)), path)
+
+
+def installed(name: str, how: Rendering) -> list[Manifest]:
+    """Return the objects that Helm has installed as `name`, without hooks. Raises HapgError if helm knows no such release."""
+    place = f"release {name} in {how.namespace}"
+    rendered = helm.run(how.program, ["get", "manifest", name, "--namespace", how.namespace, *how.access])
+    return _checked(manifests.read(rendered.encode(errors="surrogateescape"), place), Path(place))
+
+
+def values_of(name: str, how: Rendering) -> str:
+    """Return the values with which Helm has installed `name`, as YAML. Raises HapgError."""
+    return helm.run(how.program, ["get", "values", name, "--namespace", how.namespace, "--output", "yaml", *how.access])
+
+
+def without_hooks(found: Sequence[Manifest]) -> list[Manifest]:
+    """Return the objects that Helm keeps as parts of a release."""
+    return [each for each in found if "helm.sh/hook" not in (each["metadata"].get("annotations") or {})]
 
 
 def _checked(found: list[Manifest], path: Path) -> list[Manifest]:

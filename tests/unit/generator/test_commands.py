@@ -74,7 +74,7 @@ def completed(*words: str) -> list[str]:
 def test_bash_completes_commands_verbs_options_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(completed("hapg", "s")) == ["schema", "status", "switchover"]
     assert completed("hapg", "backup", "ver") == ["verify"]
-    assert completed("hapg", "diff", "--kube") == ["--kube-version"]
+    assert completed("hapg", "diff", "--kube-v") == ["--kube-version"]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "postgres.yaml").touch()

@@ -594,6 +594,48 @@ class TestCommand:
         assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new")]) == 11
         assert "    … 80 more lines\n" in capsys.readouterr().out
 
+    @pytest.mark.parametrize("name", ["orders", "orders-ha-postgres"])
+    def test_what_is_installed(
+        self, name: str, new: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """With programs in the place of kubectl and helm, which note their arguments."""
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "chart").mkdir()
+        (tmp_path / "chart" / "Chart.yaml").write_text("name: x\n")
+        config = {"metadata": {"labels": {"app.kubernetes.io/instance": "orders"}}}
+        (tmp_path / "config").write_text(json.dumps(config) if name == "orders-ha-postgres" else "")
+        (tmp_path / "bin" / "kubectl").write_text(f"#!/bin/sh\ncat {tmp_path}/config\n")
+        (tmp_path / "bin" / "helm").write_text(
+            f'#!/bin/sh\necho "$@" >> {tmp_path}/given\ncase "$1 $2" in\n"get manifest") cat {RENDERED};;\n'
+            f'"get values") echo "standbyMode: hot";;\n*) [ "$6" = --values ] && cat "$7" >> {tmp_path}/given; cat {new};;\nesac\n'
+        )
+        for program in (tmp_path / "bin").iterdir():
+            program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+        assert main(["diff", "--live", name, str(tmp_path / "chart"), "-n", "demo", "--context", "here"]) == 13
+        assert "Pod/" not in capsys.readouterr().out.replace("Pod/ha-postgres-test-primary in demo: nothing\n  is removed\n", "")
+        said = (tmp_path / "given").read_text().splitlines()
+        assert said[:2] == [
+            "get manifest orders --namespace demo --kube-context here",
+            "get values orders --namespace demo --output yaml --kube-context here",
+        ]
+        assert said[2].startswith(f"template orders {tmp_path}/chart --namespace demo --values ")
+        assert said[3] == "standbyMode: hot"
+        assert main(["diff", "--live", name, str(tmp_path / "chart"), "-n", "demo", "--set", "replicas=2"]) == 13
+        assert (tmp_path / "given").read_text().splitlines()[-1].endswith("--namespace demo --set replicas=2")
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["new.yaml"], "give either OLD and NEW, or --live RELEASE and NEW"),
+            (["old.yaml", "new.yaml", "--live", "pg"], "give either OLD and NEW, or --live RELEASE and NEW"),
+            (["new.yaml", "--live", "pg", "--release", "pg"], "--release: not with --live, which names the release"),
+        ],
+    )
+    def test_one_side_too_many_or_too_few(self, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["diff", *arguments]) == 2
+        assert capsys.readouterr().err == f"error: {sentence}\n"
+
     @pytest.mark.parametrize(
         ("name", "code", "sentence"),
         [
