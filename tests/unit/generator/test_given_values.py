@@ -61,6 +61,16 @@ def test_the_short_form_has_values_too(tmp_path: Path) -> None:
     assert found["pause"] is False
 
 
+def test_advice_is_on_what_the_files_leave(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "short.yaml").write_text('version: "15"\n')
+    made(tmp_path, tmp_path / "short.yaml")
+    assert [line.rsplit(" ", 1)[1] for line in capsys.readouterr().err.splitlines()] == ["[ephemeral]", "[no-resources]"]
+    memory = {"limits": {"memory": "256Mi"}, "requests": {"memory": "256Mi"}}
+    more = file(tmp_path, {"storage": {"resources": {"requests": {"storage": "2Gi"}}}, "resources": memory})
+    made(tmp_path, tmp_path / "short.yaml", *more)
+    assert [line.rsplit(" ", 1)[1] for line in capsys.readouterr().err.splitlines()] == ["[shared-buffers]"]
+
+
 def test_later_files_override_earlier_ones_and_the_spec(tmp_path: Path) -> None:
     path = spec(tmp_path, {"shmSize": "1Gi", "priorityClassName": "spec"})
     one = file(tmp_path, {"priorityClassName": "one", "podLabels": {"a": "1"}}, "one.yaml")
