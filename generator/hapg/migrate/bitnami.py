@@ -59,7 +59,10 @@ def _auth(prefix: str) -> tuple[Rule, ...]:
         same(f"{prefix}.database", "app.database"),
         change(f"{prefix}.username", "app.owner", shared.owner, ""),
         change(f"{prefix}.existingSecret", "", _secret, ""),
-        change(f"{prefix}.secretKeys", "", lambda *_: None, "with existingSecret"),
+        *(
+            change(f"{prefix}.secretKeys.{key}", "", lambda *_: None, "with existingSecret")
+            for key in ("adminPasswordKey", "userPasswordKey", "replicationPasswordKey")
+        ),
         change(f"{prefix}.enablePostgresUser", "", implied(True, "`postgres` always has a password, in the Secret NAME-auth"), "as always"),
         *shared.passwords(prefix, "postgresPassword", "password", "replicationPassword"),
         none(prefix, "the pods log in to each other with a role and Secrets of their own"),

@@ -112,7 +112,8 @@ def _secret_of(*wanted: str) -> Any:
     def convert(value: Any, _place: Place) -> Said:
         if value["key"] not in wanted:
             raise NoCounterpart(f"the Secret in archiver.secretName needs the key {wanted[0]}; create one, and set it")
-        return Said({"archiver.secretName": value["name"]}, f"with the key {value['key']}")
+        left = [key for key in value if key not in ("name", "key")]
+        return Said({"archiver.secretName": value["name"]}, f"with the key {value['key']}", left=left)
 
     return convert
 
@@ -251,6 +252,9 @@ _TABLE: tuple[Rule, ...] = (
     change("spec.affinity.topologyKey", "", _topology_key, "with podAntiAffinityType"),
     change(
         "spec.affinity.enablePodAntiAffinity", "", implied(True, "the pods prefer different nodes; set affinity to change it"), "as always"
+    ),
+    none(
+        "spec.topologySpreadConstraints[].labelSelector", "it selects the old cluster's pods; a constraint without one is for the release's"
     ),
     change("spec.topologySpreadConstraints[]", "topologySpreadConstraints[]", _constraint, "for the release's own pods"),
     same("spec.enablePDB", "podDisruptionBudget.enabled"),

@@ -117,11 +117,6 @@ def choice(of: Mapping[Any, Any], otherwise: str) -> Convert:
     return convert
 
 
-def flag(to: str, when: bool, value: Any, text: str, otherwise: str) -> Convert:
-    """Return a conversion of a switch. If it is `when`, our value at `to` is `value`; text and otherwise: the sentences for both cases."""
-    return lambda found, _place: Said({to: value}, text) if found is when else Said({}, otherwise)
-
-
 def implied(wanted: Any, text: str) -> Convert:
     """Return a conversion for a field whose value `wanted` is what the chart always does. text: why another one isn't possible."""
 

@@ -168,6 +168,7 @@ _TABLE: tuple[Rule, ...] = (
     none("spec.config", "set postgresql.parameters and postgresql.pgHba; files of your own come by extraVolumes"),
     change("spec.port", "", implied(5432, "the servers listen on 5432; set service.port for the Services"), "as always"),
     # Roles, databases and scripts
+    none("spec.users[].password", "the password stays the one in the Secret"),
     change("spec.users[]", "", _user, ""),
     same("spec.databaseInitSQL.name", "initdb.scriptsConfigMap"),
     none("spec.databaseInitSQL", "all keys of the ConfigMap are run, and have to be called NAME.sql"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,7 @@ from hapg.migrate.requirements import REQUIREMENTS, Requirement
 from hapg.migrate.rules import NoCounterpart, Outcome, Place, Rule, Said
 from hapg.migrate.walk import Path
 
+_UNUSED = "it belongs to a value that is refused"
 _UNKNOWN = "hapg does not know this field; look for a value of the chart, or write a hook"
 
 
@@ -118,9 +120,13 @@ class Engine:
         elif rule.convert and found == value:
             outcome, text = Outcome.TAKEN, ""
         paths = [_our_path(to, place.key) for to, _ in pairs]
+        before = copy.deepcopy(self.made.values)
         problems = [self._set(path, ours) for path, (_, ours) in zip(paths, pairs, strict=True)]
+        if any(problems) and isinstance(found, Said) and isinstance(found.values, Mapping):
+            self.made.values = before
+            problems = [problem or _UNUSED for problem in problems]
         taken = [_shown(path) for path, problem in zip(paths, problems, strict=True) if not problem]
-        refused = "; ".join(filter(None, problems))
+        refused = "; ".join(problem for problem in problems if problem not in ("", _UNUSED))
         if refused:
             outcome = Outcome.CHANGED if taken else Outcome.NONE
         said = "; ".join(filter(None, (text if not refused or taken else "", refused)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hapg.migrate import walk
-from hapg.migrate.conversions import choice, implied, major, metadata, quantity_of_megabytes, reference
+from hapg.migrate import checks, walk
+from hapg.migrate.conversions import choice, environment, implied, major, metadata, quantity_of_megabytes, reference
 from hapg.migrate.rules import NoCounterpart, Place, Rule, Said, change, none, same
 from hapg.migrate.source import Data, Document, Source
 from hapg.spec import storage
@@ -25,6 +25,7 @@ _DELETION = {
     "Halt": Said({}, "as always: `helm uninstall` keeps the volumes"),
     "Pause": Said({}, "as always: `helm uninstall` keeps the volumes"),
 }
+_SQL = "only *.sql, in order of name; leave it out if the data is imported"
 _OTHER_CONTAINER = "the chart has its own containers beside the server; set failoverResources, extraContainers or initContainers"
 
 
@@ -48,21 +49,23 @@ def _repository(value: Any, place: Place) -> Said:
         if walk.get(place.document, "spec", "archiver", "storage"):
             raise NoCounterpart("backups go where WAL goes, to the archiver's storage")
         value = {key: each for key, each in place.above().items() if key in ("storageSecretName", *storage.BACKENDS)}
-    problems = storage.problems({"archiver": {"storage": value}}, "spec.")
+    refused = checks.of_major(place.major).problem(True, ("archiver", "storage"), value)
+    problems = [refused] if refused else storage.problems({"archiver": {"storage": value}}, "spec.")
     if problems:
         raise NoCounterpart("; ".join(problems))
     return Said({f"archiver.{key}": each for key, each in storage.repository(value).items()}, "WAL and backups go there, by pgBackRest")
 
 
-def _of_server(to: str) -> Any:
-    """Return a conversion for a field of the server's container."""
+def _resources(value: Any, place: Place) -> Said:
+    if place.above().get("name") not in ("postgres", None):
+        raise NoCounterpart(_OTHER_CONTAINER)
+    return Said({"resources": value}, "")
 
-    def convert(value: Any, place: Place) -> Said:
-        if place.above(1).get("name") not in ("postgres", None):
-            raise NoCounterpart(_OTHER_CONTAINER)
-        return Said({to: value}, "")
 
-    return convert
+def _environment(value: Any, place: Place) -> Said:
+    if place.above(2).get("name") not in ("postgres", None):
+        raise NoCounterpart(_OTHER_CONTAINER)
+    return Said({"extraEnv[]": environment(value, place)}, "")
 
 
 def _of_alias(primary: str, standby: str) -> Any:
@@ -82,14 +85,6 @@ def _wal_kept(value: Any, place: Place) -> Said:
     if place.major in ("9.6", "12"):
         raise NoCounterpart("PostgreSQL up to 12 counts segments; set postgresql.parameters.wal_keep_segments")
     return Said({"postgresql.parameters.wal_keep_size": f"{value}MB"}, "in megabytes")
-
-
-def _scripts(value: Any, _place: Place) -> Said:
-    to = {"configMap": ("initdb.scriptsConfigMap", "name"), "secret": ("initdb.scriptsSecret", "secretName")}
-    found = {ours: value[kind][key] for kind, (ours, key) in to.items() if isinstance(value.get(kind), dict) and key in value[kind]}
-    if not found:
-        raise NoCounterpart("scripts come from a ConfigMap or a Secret; put them into one and set initdb.scriptsConfigMap")
-    return Said(found, "only *.sql, in order of name; leave it out if the data is imported")
 
 
 _POD = "podTemplate.spec"
@@ -129,12 +124,12 @@ _TABLE: tuple[Rule, ...] = (
             change(f"spec.{path}imagePullSecrets[]", "imagePullSecrets[]", reference, "names and objects alike"),
         )
     ),
-    same(f"spec.{_POD}.env[]", "extraEnv[]"),
+    change(f"spec.{_POD}.env[]", "extraEnv[]", environment, ""),
     same(f"spec.{_POD}.priorityClassName", "priorityClassName"),
     same(f"spec.{_POD}.topologySpreadConstraints", "topologySpreadConstraints"),
     same(f"spec.{_POD}.terminationGracePeriodSeconds", "terminationGracePeriodSeconds"),
-    change(f"spec.{_POD}.containers[].resources", "", _of_server("resources"), ""),
-    change(f"spec.{_POD}.containers[].env", "", _of_server("extraEnv"), ""),
+    change(f"spec.{_POD}.containers[].resources", "", _resources, ""),
+    change(f"spec.{_POD}.containers[].env[]", "", _environment, ""),
     change(f"spec.{_POD}.containers[].name", "", implied("postgres", _OTHER_CONTAINER), "the server's container"),
     none(f"spec.{_POD}.containers", _OTHER_CONTAINER),
     none(f"spec.{_POD}.initContainers", _OTHER_CONTAINER),
@@ -172,8 +167,17 @@ _TABLE: tuple[Rule, ...] = (
     *(change(f"spec.backupSchedule.{key}", "", _repository, "") for key in ("storageSecretName", *storage.BACKENDS)),
     none("spec.backupSchedule.podTemplate", "the container `backup` beside the server takes the backups; set backup.resources"),
     none("spec.backupSchedule", "set the values archiver.* and backup.schedules"),
-    change("spec.init.scriptSource", "", _scripts, ""),
-    change("spec.init.script", "", _scripts, ""),
+    *(
+        rule
+        for path in ("spec.init.scriptSource", "spec.init.script")
+        for rule in (
+            change(
+                f"{path}.configMap.name", "initdb.scriptsConfigMap", lambda value, _: Said({"initdb.scriptsConfigMap": value}, _SQL), ""
+            ),
+            change(f"{path}.secret.secretName", "initdb.scriptsSecret", lambda value, _: Said({"initdb.scriptsSecret": value}, _SQL), ""),
+            none(path, "scripts come from a ConfigMap or a Secret; put them into one and set initdb.scriptsConfigMap"),
+        )
+    ),
     none("spec.init", "data comes by an import, see below; a backup of KubeDB's can't be read"),
     # Metrics
     change("spec.monitor.agent", "monitor.agent", choice(_AGENTS, "only Prometheus and its operator"), "by the name that 0.8 has"),

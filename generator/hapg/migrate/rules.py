@@ -49,8 +49,8 @@ class Place:
 class Said:
     """What a conversion returns if its rule does not say enough.
 
-    values: ours, by path, or by keys if one of them has a dot; pairs of both if a path occurs twice. text: a sentence for the report;
-    outcome: None for the rule's; left: keys of the value that it does not use.
+    values: ours, by path, or by keys if one of them has a dot; of a mapping all or none are taken, of pairs each by itself. text: a
+    sentence for the report; outcome: None for the rule's; left: keys of the value that it does not use.
     """
 
     values: Mapping[Any, Any] | Sequence[tuple[Any, Any]]

@@ -54,7 +54,7 @@ def _prepared(value: Any, place: Place) -> Said:
     found["schemas"] = [{"name": name} for name in (schemas if schemas is not None else {"data": {}})]
     if extensions:
         found["extensions"] = [{"name": name, "schema": schema} for name, schema in extensions.items()]
-    left = [key for key in value if key not in ("schemas", "extensions")]
+    left = [key for key in value if key not in ("schemas", "extensions", "defaultUsers", "secretNamespace")]
     return Said({"databases[]": found}, "without the operator's default roles; declare those that you use in roles", left=left)
 
 
@@ -126,6 +126,10 @@ _TABLE: tuple[Rule, ...] = (
     # Roles and databases
     change("spec.users.*", "", _user, "", means_empty=True),
     change("spec.databases.*", "", _database, ""),
+    *(
+        none(f"spec.preparedDatabases.*.{key}", "the operator's default roles and their Secrets; declare those that you use in roles")
+        for key in ("defaultUsers", "secretNamespace", "schemas.*.*")
+    ),
     change("spec.preparedDatabases.*", "", _prepared, "", means_empty=True),
     *(
         none(f"spec.{key}", "change the password in the role's Secret; the primary's agent applies it")

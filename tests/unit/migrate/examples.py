@@ -63,7 +63,7 @@ spec:
       env: [{name: TZ, value: Europe/Berlin}]
       serviceAccountName: stock
       args: [-c, work_mem=4MB]
-  init: {script: {configMap: {name: stock-sql}}}
+  init: {initialized: true, script: {configMap: {name: stock-sql}, scriptPath: a.sql}}
   terminationPolicy: WipeOut
 """
 
@@ -468,8 +468,9 @@ auth:
   password: hunter2
   database: shop
   replicationPassword: hunter2
+  usePasswordFiles: true
   existingSecret: shop-login
-  secretKeys: {adminPasswordKey: POSTGRES_PASSWORD, userPasswordKey: password}
+  secretKeys: {adminPasswordKey: POSTGRES_PASSWORD, userPasswordKey: password, replicationPasswordKey: replication}
 architecture: replication
 replication: {synchronousCommit: "on", numSynchronousReplicas: 1, applicationName: shop}
 audit: {logConnections: true, pgAuditLog: READ, logHostname: false, clientMinMessages: error}

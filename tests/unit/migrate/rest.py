@@ -58,7 +58,12 @@ _KUBEDB: Any = [
         serviceTemplate={"metadata": {"annotations": NOTE}},
         backupSchedule={"cronExpression": "@daily", "storageSecretName": "azure", "azure": {"container": "b"}},
     ),
-    _kubedb("shared", backupSchedule={"cronExpression": "@daily", "local": {"persistentVolumeClaim": {"claimName": "repo"}}}),
+    _kubedb(
+        "shared",
+        init={"scriptSource": {"configMap": {"name": "sql"}, "secret": {"secretName": "sql"}}},
+        backupSchedule={"cronExpression": "@daily", "local": {"persistentVolumeClaim": {"claimName": "repo"}}},
+    ),
+    _kubedb("secret", init={"script": {"secret": {"secretName": "sql"}}}),
 ]
 
 
@@ -199,6 +204,7 @@ _TLS: Any = {
     "certKeyFilename": "tls.key",
     "certCAFilename": "ca.crt",
 }
+_KEYS: Any = {"adminPasswordKey": "POSTGRES_PASSWORD", "userPasswordKey": "password", "replicationPasswordKey": "replication"}
 _COMMON: Any = {
     "nameOverride": "rest",
     "commonLabels": {"a": "b"},
@@ -214,7 +220,7 @@ _BITNAMI: Any = {
     "global": {
         "storageClass": "fast",
         "postgresql": {
-            "auth": {"username": "shop", "database": "shop", "existingSecret": "own", "secretKeys": {}, "enablePostgresUser": True},
+            "auth": {"username": "shop", "database": "shop", "existingSecret": "own", "secretKeys": _KEYS, "enablePostgresUser": True},
             "service": {"ports": {"postgresql": 5433}},
         },
     },

@@ -94,7 +94,13 @@ def test_items_are_appended_and_keys_are_kept() -> None:
         (lambda value, _: value, {"replicas": 2}, Outcome.TAKEN, ""),
         (lambda *_: None, {}, Outcome.CHANGED, "doubled"),
         (lambda *_: Said({"pause": True}, "sleeps"), {"pause": True}, Outcome.CHANGED, "sleeps"),
-        (lambda *_: Said({"pause": True, "replicas": 99}, "both"), {"pause": True}, Outcome.CHANGED, "both; replicas: 99 is not allowed"),
+        (lambda *_: Said({"pause": True, "replicas": 99}, "both"), {}, Outcome.NONE, "replicas: 99 is not allowed"),
+        (
+            lambda *_: Said([("pause", True), ("replicas", 99)], "each"),
+            {"pause": True},
+            Outcome.CHANGED,
+            "each; replicas: 99 is not allowed",
+        ),
         (refused, {}, Outcome.NONE, "there is none"),
     ],
 )

@@ -104,6 +104,31 @@ def test_no_field_is_dropped_whatever_it_holds(mutation: tuple[dict[str, Any], S
     assert values_of(output.one_document(found))
 
 
+def holds(node: object, text: str) -> bool:
+    """Whether a key or value of a document is `text`, or has it in it."""
+    if isinstance(node, dict):
+        return any(holds(key, text) or holds(child, text) for key, child in node.items())
+    return any(holds(child, text) for child in node) if isinstance(node, list) else isinstance(node, str) and text in node
+
+
+@pytest.mark.parametrize(
+    ("_name", "document"),
+    [pytest.param(*each, id=each[0], marks=pytest.mark.slow if "-rest" in each[0] else ()) for each in OBJECTS],
+)
+def test_a_key_that_nobody_knows_is_never_part_of_what_was_taken(_name: str, document: dict[str, Any]) -> None:
+    """In whichever mapping it is: it is in the output, or the report says that it, or what it is part of, has no counterpart."""
+    dropped = []
+    for path in places(document):
+        changed = copy.deepcopy(document)
+        at(changed, path)["zzz-nobody"] = "zzz-nobody"
+        found = migrate(changed)
+        above = {(*path, "zzz-nobody")[:length] for length in range(len(path) + 2)}
+        entry = max((each for each in found.entries if each.path in above), key=lambda each: len(each.path))
+        silent = entry.outcome in (Outcome.TAKEN, Outcome.CHANGED) and not holds([found.spec, found.values], "zzz-nobody")
+        dropped += [f"{walk.shown(path)}: {entry}"] if silent else []
+    assert dropped == []
+
+
 def values_of(spec: str, *files: generation.Given) -> object:
     """The values of the chart that `hapg generate` makes."""
     wanted = parser.parse(spec.encode(), "out.yaml")
