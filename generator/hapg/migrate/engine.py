@@ -120,9 +120,10 @@ class Engine:
         elif rule.convert and found == value:
             outcome, text = Outcome.TAKEN, ""
         paths = [_our_path(to, place.key) for to, _ in pairs]
-        before = copy.deepcopy(self.made.values)
+        all_or_none = isinstance(found, Said) and isinstance(found.values, Mapping) and len(pairs) > 1
+        before = copy.deepcopy(self.made.values) if all_or_none else {}
         problems = [self._set(path, ours) for path, (_, ours) in zip(paths, pairs, strict=True)]
-        if any(problems) and isinstance(found, Said) and isinstance(found.values, Mapping):
+        if any(problems) and all_or_none:
             self.made.values = before
             problems = [problem or _UNUSED for problem in problems]
         taken = [_shown(path) for path, problem in zip(paths, problems, strict=True) if not problem]

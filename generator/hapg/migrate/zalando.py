@@ -55,7 +55,11 @@ def _prepared(value: Any, place: Place) -> Said:
     if extensions:
         found["extensions"] = [{"name": name, "schema": schema} for name, schema in extensions.items()]
     left = [key for key in value if key not in ("schemas", "extensions", "defaultUsers", "secretNamespace")]
-    return Said({"databases[]": found}, "without the operator's default roles; declare those that you use in roles", left=left)
+    return Said(
+        {"databases[]": found},
+        "without the operator's default roles; leave schemas and extensions out until the data is imported",
+        left=left,
+    )
 
 
 def _synchronous(value: Any, place: Place) -> Said:

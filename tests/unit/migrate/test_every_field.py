@@ -44,8 +44,7 @@ def leaves(node: object, path: Steps = ()) -> Iterator[Steps]:
 
 
 def migrate(document: dict[str, Any]) -> Migration:
-    loaded = yamlio.load(yaml.safe_dump(document).encode(), "in.yaml")
-    (found,), _ = systems.translate(loaded)
+    (found,), _ = systems.translate([yamlio.Document("in.yaml:1", document)])
     return found
 
 
