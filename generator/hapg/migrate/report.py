@@ -70,8 +70,8 @@ def _data(migration: Migration) -> Iterator[str]:
     yield ""
     yield (
         f"- **Dump** (`import.yaml`): stop the writers, then `helm upgrade --install {name} CHART --values import.yaml`. A Job copies the "
-        f"databases and roles from `{migration.host}`, from 9.6 on and to a newer major too. It refuses a database that the release already "
-        "has with something in it, for example by a script of initdb."
+        f"databases and roles from `{migration.host}`, from 9.6 on and to a newer major too. It refuses a database that the release "
+        "already has with something in it, for example by a script of initdb."
     )
     yield (
         "- **Logical replication**, for a pause of seconds: set `import.method: logical` as well, and `app` and `databases` only when "
