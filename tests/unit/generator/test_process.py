@@ -93,7 +93,8 @@ def test_a_file_name_and_a_text_that_the_locale_lacks(tmp_path: Path) -> None:
 def test_a_signal_ends_a_command_with_one_line(number: signal.Signals, code: int, tmp_path: Path) -> None:
     (tmp_path / "pg.yaml").write_text(WARM)
     (tmp_path / "wait.py").write_text("import signal\n\nprint('waits', flush=True)\nsignal.pause()\n")
-    command = [sys.executable, "-m", "hapg", "generate", str(tmp_path / "pg.yaml"), "-o", str(tmp_path / "out")]
+    whole = ["env", "--default-signal", sys.executable, "-m", "hapg"]  # a shell's background jobs ignore SIGINT, and so would hapg
+    command = [*whole, "generate", str(tmp_path / "pg.yaml"), "-o", str(tmp_path / "out")]
     with subprocess.Popen([*command, "--hooks", str(tmp_path / "wait.py")], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "waits\n"
