@@ -54,6 +54,11 @@ BY_SCHEMA: list[tuple[dict[str, Any], str]] = [
         for size in (0, "0", "010", "1e30", 1e30, "0Gi")
     ),
     *(({"walVolume.size": size}, "walVolume.size") for size in (0, "0", "010", "1e30", 1e30)),
+    *(
+        ({f"{value}.accessModes": modes}, f"{value}.accessModes")
+        for value in ("storage", "walVolume")
+        for modes in ([], ["ReadWriteOnce", "ReadWriteOncePod"])
+    ),
     ({"shmSize": 0}, "shmSize"),
     ({"import.scratch.size": "0"}, "import.scratch.size"),
     ({"backup.verify.scratch.size": "010"}, "backup.verify.scratch.size"),

@@ -168,8 +168,8 @@ CONFLICTS = [
         "ReadWriteOncePod or ReadWriteOnce: with any other mode, servers on several",
     ),
     (
-        {"walVolume.accessModes": ["ReadWriteOnce", "ReadOnlyMany"]},
-        "walVolume/accessModes/1",
+        {"walVolume.accessModes": ["ReadOnlyMany"]},
+        "walVolume/accessModes/0",
         "ReadWriteOncePod or ReadWriteOnce: with any",
     ),
 ]

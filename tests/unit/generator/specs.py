@@ -102,7 +102,7 @@ CLAIMS = st.fixed_dictionaries(
     {"resources": st.fixed_dictionaries({"requests": st.fixed_dictionaries({"storage": SIZES})})},
     optional={
         "storageClassName": st.one_of(NAMES, st.just("")),
-        "accessModes": st.lists(st.sampled_from(["ReadWriteOnce", "ReadWriteOncePod"]), min_size=1, max_size=2, unique=True),
+        "accessModes": st.lists(st.sampled_from(["ReadWriteOnce", "ReadWriteOncePod"]), min_size=1, max_size=1),
     },
 )
 MONITORS = st.fixed_dictionaries(
