@@ -281,6 +281,14 @@ def test_an_example_for_production_names_no_release(name: str) -> None:
     assert selected.items() <= pod["metadata"]["labels"].items()
 
 
+def test_a_constraint_with_an_empty_selector_keeps_it() -> None:
+    spread = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    given = {"topologySpreadConstraints": [{**spread, "labelSelector": {}}, spread]}
+    first, second = helm.pod(*helm.values(given))["spec"]["topologySpreadConstraints"]
+    assert first["labelSelector"] == {}
+    assert second["labelSelector"]["matchLabels"]["kubedb.com/name"] == "ha-postgres"
+
+
 def test_a_term_of_affinity_keeps_the_selector_that_it_has() -> None:
     other = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"a": "b"}}}
     anyone = {"topologyKey": "zone", "labelSelector": {}}
