@@ -112,7 +112,7 @@ _TABLE: tuple[Rule, ...] = (
 
 
 def _data(document: Document, _name: str) -> Data:
-    host = str(document.get("fullnameOverride") or "RELEASE-postgresql")
+    host = shared.full_name(document, "RELEASE-postgresql")
     if document.get("architecture") == "replication":
         host += f"-{walk.get(document, 'primary', 'name') or 'primary'}"
     database = walk.get(document, "auth", "database")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from hapg.migrate.conversions import declared_name, environment, foreign_key, host_line, implied, major, parameter, reference
@@ -261,6 +262,12 @@ def _metrics(value: Any, place: Place) -> Said:
 def passwords(prefix: str, *keys: str) -> tuple[Rule, ...]:
     """Return the rules for values that are passwords or say where they are."""
     return tuple(none(f"{prefix}.{key}", _PASSWORD) for key in keys)
+
+
+def full_name(document: Mapping[str, Any], otherwise: str) -> str:
+    """Return how the old release's objects are called, `otherwise` if the values don't say it."""
+    given = str(document.get("fullnameOverride") or "")
+    return given if re.fullmatch("[-a-z0-9]+", given) else otherwise
 
 
 def owner(value: Any, place: Place) -> Any:

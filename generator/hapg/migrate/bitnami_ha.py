@@ -105,7 +105,7 @@ _TABLE: tuple[Rule, ...] = (
 def _data(document: Document, _name: str) -> Data:
     database = walk.get(document, "postgresql", "database")
     return Data(
-        host=f"{document.get('fullnameOverride') or 'RELEASE-postgresql-ha'}-pgpool",
+        host=f"{shared.full_name(document, 'RELEASE-postgresql-ha')}-pgpool",
         login="The chart keeps passwords in the Secret RELEASE-postgresql-ha-postgresql; Pgpool leads to the primary",
         logical="Connect to the primary's pod itself, not to Pgpool. The source needs `wal_level = logical`, and a restart.",
         clone="Connect to the primary's pod itself, not to Pgpool.",

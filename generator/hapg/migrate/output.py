@@ -8,11 +8,10 @@ from typing import Any
 import yaml
 
 from hapg import yamlio
+from hapg.migrate import conversions
 from hapg.migrate.source import Migration
 
 _SAME_IN_SPEC = ("replicas", "standbyMode", "nodeSelector", "resources", "tolerations", "affinity", "schedulerName", "imagePullSecrets")
-LOGIN = "old-login"
-"""The Secret with the login of the old cluster, if it has none that fits."""
 
 
 def spec_and_values(migration: Migration) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -37,10 +36,15 @@ def spec_and_values(migration: Migration) -> tuple[dict[str, Any], dict[str, Any
     return document, {key: value for key, value in values.items() if value != {}}
 
 
+def new_login(migration: Migration) -> str:
+    """Return the name of the Secret to create for the login of the old cluster, which has none that fits."""
+    return f"{conversions.release_name(migration.old_name)}-old-login"
+
+
 def import_values(migration: Migration) -> dict[str, Any]:
     """Return the values with which the release imports the old cluster's databases."""
     data = migration.data
-    source = {"host": migration.host, "secretName": data.secret or f"{migration.old_name}-{LOGIN}", "sslMode": data.ssl_mode}
+    source = {"host": migration.host, "secretName": data.secret or new_login(migration), "sslMode": data.ssl_mode}
     return {"import": {"from": source} | ({"databases": list(data.databases)} if data.databases else {})}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hapg.migrate import walk
 from hapg.migrate.engine import Entry
-from hapg.migrate.output import LOGIN
+from hapg.migrate.output import new_login
 from hapg.migrate.rules import Outcome
 from hapg.migrate.source import Migration
 
@@ -61,7 +61,7 @@ def _data(migration: Migration) -> Iterator[str]:
         "The configuration moves without the data. Old cluster and new release run at the same time until the data has moved, so use "
         f"another namespace, or another name (`hapg migrate --name`): in one namespace, {data.collides}"
     )
-    login = data.secret or f"{migration.old_name}-{LOGIN}"
+    login = data.secret or new_login(migration)
     yield ""
     if data.secret:
         yield f"Login: the Secret `{login}` of the old cluster: {data.login}. In another namespace, copy it first."

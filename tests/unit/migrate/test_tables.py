@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from hapg import yamlio
-from hapg.migrate import systems
+from hapg.migrate import output, systems
 from hapg.migrate.rules import Outcome
 from hapg.migrate.source import Migration
 from hapg.migrate.walk import get, shown
@@ -132,6 +132,12 @@ def test_settings_in_a_file_of_bitnami() -> None:
     assert found.values["postgresql"]["parameters"] == {"shared_buffers": "1GB", "log_line_prefix": "%m it's"}
     words = said(found, "primary.extendedConfiguration")[1]
     assert all(part in words for part in ("ssl_ca_file: the values tls.* set certificates", "not a setting: !!", "parameters.fsync"))
+
+
+def test_a_name_that_is_a_template_is_none() -> None:
+    found = migrate({"fullnameOverride": "{{ .Release.Name }}_DB", "auth": {}})
+    assert (found.name, found.host) == ("release-name-db", "RELEASE-postgresql")
+    assert output.new_login(found) == "release-name-db-old-login"
 
 
 def test_bitnamis_defaults_are_not_forgotten() -> None:
