@@ -62,22 +62,23 @@ def test_a_misspelt_word_is_told_its_nearest(arguments: list[str], sentence: str
     assert sentence in capsys.readouterr().err
 
 
-def completed(*words: str) -> list[str]:
-    """What bash offers for the last of `words`."""
-    script = 'eval "$(' + f"{sys.executable} -m hapg completion bash" + ')"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
-    call = '_shtab_hapg; printf "%s\\n" "${COMPREPLY[@]}"'
-    done = subprocess.run(["/bin/bash", "-c", script + call, "bash", *words], capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-    return [word.strip() for word in done.stdout.splitlines()]
+def test_bash_completes_commands_verbs_options_and_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["completion", "bash"]) == 0
+    (tmp_path / "script").write_text(capsys.readouterr().out)
+    (tmp_path / "postgres.yaml").touch()
+    monkeypatch.chdir(tmp_path)
 
+    def completed(*words: str) -> list[str]:
+        call = 'source ./script; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_hapg; printf "%s\\n" "${COMPREPLY[@]}"'
+        done = subprocess.run(["/bin/bash", "-c", call, "bash", *words], capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        return sorted(word.strip() for word in done.stdout.splitlines())
 
-def test_bash_completes_commands_verbs_options_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sorted(completed("hapg", "s")) == ["schema", "status", "switchover"]
+    assert completed("hapg", "s") == ["schema", "status", "switchover"]
     assert completed("hapg", "backup", "ver") == ["verify"]
     assert completed("hapg", "diff", "--kube-v") == ["--kube-version"]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "postgres.yaml").touch()
     assert completed("hapg", "generate", "post") == ["postgres.yaml"]
 
 
