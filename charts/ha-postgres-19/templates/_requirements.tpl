@@ -117,6 +117,8 @@
 {{- if .allowed -}}
 {{- if not .from -}}
 {{- $wrong = append $wrong "majorUpgrade.from: missing; the major of the data, for example 15" -}}
+{{- else if not (regexMatch "^([1-9][0-9]?|9[.][0-9])$" (toString .from)) -}}
+{{- $wrong = append $wrong (printf "majorUpgrade.from: %v is not a major of PostgreSQL, such as 15 or 9.6" .from) -}}
 {{- else if not (semverCompare "< 19" (toString .from)) -}}
 {{- $wrong = append $wrong (printf "majorUpgrade.from: %v is not older than this chart's PostgreSQL 19" .from) -}}
 {{- end -}}
