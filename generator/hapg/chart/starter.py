@@ -11,6 +11,7 @@ import yaml
 from hapg import yamlio
 from hapg.errors import InputError
 from hapg.spec import parser
+from hapg.spec.version_profiles import USUAL
 
 DELIVERIES = ("argocd", "flux")
 PLACEHOLDER = "https://git.example.com/GROUP/REPOSITORY.git"
@@ -19,16 +20,12 @@ PLACEHOLDER = "https://git.example.com/GROUP/REPOSITORY.git"
 CHECK = "check-chart.sh"
 
 
-NEWEST_WITH_BACKUPS = "18"
-"""The newest major that the backup image knows (docs/majors.md)."""
-
-
 @dataclass(frozen=True)
 class Answers:
     """What hapg init asks for. folder: of the files in the repository, "." for its top; delivery: one of DELIVERIES."""
 
     name: str = "ha-postgres"
-    version: str = NEWEST_WITH_BACKUPS
+    version: str = USUAL
     replicas: str = "3"
     size: str = "8Gi"
     delivery: str = DELIVERIES[0]

@@ -9,15 +9,13 @@ from hapg.errors import InputError
 from hapg.exits import DONE
 from hapg.spec import parser as specs
 from hapg.spec import schema
-from hapg.spec.version_profiles import PROFILES
-
-_NEWEST = list(PROFILES)[-1]
+from hapg.spec.version_profiles import PROFILES, USUAL
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("which", choices=("spec", "values"))
-    parser.add_argument("--major", choices=tuple(PROFILES), help=f"values: of the chart for this major of PostgreSQL (default: {_NEWEST})")
+    parser.add_argument("--major", choices=tuple(PROFILES), help=f"values: of the chart for this major of PostgreSQL (default: {USUAL})")
     parser.add_argument("--short", action="store_true", help="spec: its short form, with only the keys of `spec`")
     parser.set_defaults(run=run)
 
@@ -31,5 +29,5 @@ def run(options: argparse.Namespace) -> int:
         whole = schema.of_spec()
         print(schema.text(specs.short_form(whole) if options.short else whole, "Postgres"), end="")
     else:
-        print(schema.text(values.source({}, options.major or _NEWEST), "Values"), end="")
+        print(schema.text(values.source({}, options.major or USUAL), "Values"), end="")
     return DONE

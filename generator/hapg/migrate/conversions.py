@@ -12,7 +12,7 @@ from hapg.migrate.walk import is_below
 from hapg.spec import error_messages, restrictions
 from hapg.spec.exported import FILLED_ANNOTATIONS, FILLED_METADATA
 from hapg.spec.schema import of_spec
-from hapg.spec.version_profiles import PROFILES
+from hapg.spec.version_profiles import PROFILES, USUAL
 
 _VERSION = re.compile(r"(?<![0-9.])(9\.[0-9]|[1-9][0-9])(?:\.[0-9]+)*(?![0-9])")
 _IMAGE_TAG = re.compile(r":([^:/@]+)$")
@@ -36,7 +36,7 @@ class Version:
     def text(self) -> str:
         """How the chart's major follows from what is said."""
         if not self.said:
-            return f"the input doesn't say which major it is; PostgreSQL {self.major}, the newest, can import from all of them"
+            return f"the input doesn't say which major it is; PostgreSQL {self.major} can import from all up to it"
         if self.said != self.major and float(self.said) < _OLDEST_IMPORTED:
             return f"there is no chart of PostgreSQL {self.said}, and none can import from it; {self.major} is the oldest that there is"
         if self.said != self.major:
@@ -50,7 +50,7 @@ def version(said: object) -> Version:
     tag = _IMAGE_TAG.search(text)
     found = _VERSION.search(tag[1] if tag else "" if "/" in text else text)
     if found is None:
-        return Version("", list(PROFILES)[-1])
+        return Version("", USUAL)
     later = [major for major in PROFILES if float(major) >= float(found[1])]
     return Version(found[1], later[0] if later else list(PROFILES)[-1])
 

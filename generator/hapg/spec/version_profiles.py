@@ -106,6 +106,9 @@ PROFILES = _by_major(
 )
 """The supported majors' profiles, by major, oldest first."""
 
+USUAL = "18"
+"""The major where nobody says which: the newest that was run on a cluster."""
+
 
 def find(version: str) -> tuple[ChartProfile, str | None]:
     """Return the profile of a version, such as "16" or "16.4", and the image's tag if it names a release.

@@ -182,7 +182,7 @@ def test_the_schemas_are_valid_and_printed(which: str, capsys: pytest.CaptureFix
     assert main(["schema", which]) == 0
     schema = json.loads(capsys.readouterr().out)
     jsonschema.Draft7Validator.check_schema(schema)
-    document = yaml.safe_load(WARM if which == "spec" else (CHARTS / "ha-postgres-19" / "values.yaml").read_text())
+    document = yaml.safe_load(WARM if which == "spec" else (CHARTS / "ha-postgres-18" / "values.yaml").read_text())
     jsonschema.Draft7Validator(schema).validate(document)
     assert not {"unit", "complaint", "unsupported"} & set(_keywords(schema))
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from hapg.chart import starter
-from hapg.chart.starter import NEWEST_WITH_BACKUPS
 from hapg.cli import main
+from hapg.spec.version_profiles import USUAL
 from tests.cluster.paths import BIN
 
 ROOT = Path(__file__).parents[3]
@@ -45,7 +45,7 @@ def test_without_a_terminal_the_defaults_count(tmp_path: Path, capsys: pytest.Ca
     assert sorted(path.name for path in tmp_path.iterdir()) == ["argocd.yaml", "check-chart.sh", "postgres.yaml", "values.yaml"]
     (spec,) = loaded(tmp_path / "postgres.yaml")
     assert spec["metadata"] == {"name": "ha-postgres", "namespace": "default"}
-    assert (spec["spec"]["version"], spec["spec"]["replicas"]) == (NEWEST_WITH_BACKUPS, 3)
+    assert (spec["spec"]["version"], spec["spec"]["replicas"]) == (USUAL, 3)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{tmp_path}: written: postgres.yaml, values.yaml, argocd.yaml, check-chart.sh"
     assert lines[1] == f"next: hapg generate {tmp_path}/postgres.yaml --values {tmp_path}/values.yaml -o {tmp_path}/charts"
@@ -55,7 +55,7 @@ def test_without_a_terminal_the_defaults_count(tmp_path: Path, capsys: pytest.Ca
 def test_five_questions_each_with_its_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal(monkeypatch, "orders", "16", "", "20Gi", "flux")
     assert main(["init", str(tmp_path)]) == 0
-    newest = NEWEST_WITH_BACKUPS
+    newest = USUAL
     assert terminal.asked == [
         "Name of the release [ha-postgres]: ",
         f"Major of PostgreSQL [{newest}]: ",

@@ -6,7 +6,7 @@ import hashlib
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -242,6 +242,15 @@ def _written(directory: Path) -> bool:
     return True
 
 
+@pytest.fixture
+def heeded(number: signal.Signals) -> Iterator[None]:
+    """The signal is not ignored, as SIGINT is in a shell's background jobs."""
+    former = signal.signal(number, signal.SIG_DFL)
+    yield
+    signal.signal(number, former)
+
+
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_at_any_step_waits_until_the_chart_is_whole(number: signal.Signals, tmp_path: Path) -> None:
     for at in range(1, 12):

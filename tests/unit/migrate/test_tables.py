@@ -21,7 +21,7 @@ KUBEDB = {"apiVersion": "kubedb.com/v1", "kind": "Postgres", "metadata": {"name"
 
 def migrate(document: dict[str, Any], spec: dict[str, Any] | None = None) -> Migration:
     whole = document if spec is None else {**document, "spec": spec}
-    (found,), _ = systems.translate(yamlio.load(yaml.safe_dump(whole).encode(), "in.yaml"))
+    (found,), _ = systems.translate(yamlio.load(yaml.dump(whole, Dumper=yamlio.Dumper).encode(), "in.yaml"))
     return found
 
 
