@@ -146,7 +146,6 @@ BY_TEMPLATES: list[tuple[dict[str, Any], str]] = [
     ({"storage.resources.requests.storage": 50}, "storage.resources.requests.storage: 50 is less than 1Mi; add its unit"),
     ({"storage.resources.requests.storage": "9Ei"}, "storage.resources.requests.storage: 9Ei is more than Kubernetes can count"),
     *(({"fullnameOverride": wrong}, f'the name "{wrong}"') for wrong in (LONG, "a b", " ", "123", "true")),
-    ({"podAnnotations": {"checksum/postgresql.conf": "a"}}, "podAnnotations: checksum/postgresql.conf can't be set"),
     ({"monitor.prometheus.labels": {"app.kubernetes.io/name": "a"}}, "monitor.prometheus.labels: app.kubernetes.io/name can't be set"),
     ({"commonLabels": {"kubedb.com/name": "a"}}, "commonLabels: kubedb.com/name can't be set"),
     *(

@@ -17,7 +17,7 @@ VOLUMES = (
 CONTAINERS = ("postgres", "failover", "prepare", "backup", "former-major")
 PATHS = ("/var/lib/postgresql/data", "/var/lib/postgresql/wal", "/run/hapg", "/var/run/hapg", "/etc/hapg", "/dev/shm", "/opt/hapg-former")  # noqa: S108
 _LABELS = ("kubedb.com/", "app.kubernetes.io/", "ha-postgres/", "helm.sh/chart")
-_ANNOTATIONS = ("checksum/postgresql.conf", "kubectl.kubernetes.io/default-container")
+_ANNOTATIONS = ("kubectl.kubernetes.io/default-container",)
 _SCRIPT = re.compile("[A-Za-z0-9][-_.A-Za-z0-9]*[.]sql")
 _RESERVED = ("pg_", "ha_postgres_")
 

@@ -36,7 +36,11 @@ def test_the_names_are_those_of_the_templates() -> None:
         (("commonLabels", "app.kubernetes.io/name"), "x", "commonLabels: app.kubernetes.io/name is the chart's own"),
         (("podLabels", "kubedb.com/role"), "x", "podLabels: kubedb.com/role is the chart's own"),
         (("monitor", "prometheus", "labels", "ha-postgres/x"), "x", "monitor.prometheus.labels: ha-postgres/x is the chart's own"),
-        (("podAnnotations", "checksum/postgresql.conf"), "x", "podAnnotations: checksum/postgresql.conf is the chart's own"),
+        (
+            ("podAnnotations", "kubectl.kubernetes.io/default-container"),
+            "x",
+            "podAnnotations: kubectl.kubernetes.io/default-container is the chart's own",
+        ),
         (("initdb", "scripts", "run.sh"), "x", "initdb.scripts: run.sh is not run"),
     ],
 )
