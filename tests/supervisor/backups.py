@@ -80,9 +80,11 @@ class Backup:
             chown(folder)
 
     def configure(self, **settings: Any) -> None:
-        """Change settings of backup.json."""
+        """Change settings of backup.json, at once, as kubelet does."""
         self.settings |= settings
-        (self.container.config / "backup.json").write_text(json.dumps(self.settings))
+        new = self.container.config / "backup.json.new"
+        new.write_text(json.dumps(self.settings))
+        new.replace(self.container.config / "backup.json")
 
     def birth(self, uid: str) -> None:
         """Write what the agent writes."""
