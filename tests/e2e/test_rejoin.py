@@ -92,7 +92,7 @@ def test_a_setting_that_no_server_takes_costs_no_data_and_no_server(hot: Release
     assert "postgresql.parameters.shared_preload_libraries" in message
     hot.wait("all go on with the former one", lambda: all_have(hot, "max_locks_per_transaction", "64"), ROLL_SECONDS)
     assert hot.client.sql("SELECT number FROM kept") == [["1"]]
-    hot.upgrade("--set", "postgresql.parameters.max_locks_per_transaction=80")
+    hot.upgrade("--set", "postgresql.parameters.max_locks_per_transaction=80,postgresql.parameters.shared_preload_libraries=")
     hot.wait("all have the setting", lambda: all_have(hot, "max_locks_per_transaction", "80"), ROLL_SECONDS)
     assert hot.marker(last) == volume
     assert hot.latest("VolumeDamaged") == {}
