@@ -363,7 +363,8 @@ def upgrade(release: Release, program: str, size: str, wal: str) -> Done:
     return release.namespace.try_helm("upgrade", release.name, str(CHART), "--reuse-values", "--set", given, program=program)
 
 
-@pytest.mark.parametrize("program", ["helm3", pytest.param("helm4", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("program", ["helm3", "helm4"])
 def test_resize_and_upgrade_fit_in_either_order(cluster: Cluster, program: str) -> None:
     with paused(program) as release:
         too_early = upgrade(release, program, "100Mi", "2Gi")
