@@ -43,6 +43,16 @@ def test_no_parameter_changes_the_pods(version: str) -> None:
     assert after == before
 
 
+def test_a_hot_standby_of_19_has_the_limits_of_its_server() -> None:
+    """The default of max_locks_per_transaction is 128 from 19 on. A standby that was taken to have 64 would never become hot."""
+    chart = helm.ROOT / "charts" / "ha-postgres-19"
+    conf = helm.objects(chart=chart)["ConfigMap", "ha-postgres-config"]["data"]["postgresql.conf"]
+    recorded = {"max_connections": 100, "max_wal_senders": 99, "max_locks_per_transaction": 128}
+    found = compare(conf, conf, recorded)
+    assert found is not None
+    assert not found.lacks
+
+
 def starts_alike(*settings: str) -> bool:
     """True if a server that runs with the chart's defaults needs no restart for these."""
     before, after = (

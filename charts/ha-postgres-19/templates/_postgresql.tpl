@@ -65,6 +65,7 @@ wal_level = replica
 max_wal_senders = 99
 max_replication_slots = 99
 wal_keep_size = '512MB'
+max_locks_per_transaction = 128
 recovery_target_timeline = 'latest'
 
 # a failed upstream is noticed within seconds, a new one found at once

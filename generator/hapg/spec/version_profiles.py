@@ -39,7 +39,8 @@ class ChartProfile(VersionProfile):
     developers release no more repairs.
     wal_keep_value: of the parameter wal_keep in postgresql.conf; password_encryption: the setting
     for the method of authentication; least: the smallest values with which a server starts that has
-    the chart's other settings, by parameter.
+    the chart's other settings, by parameter; stated: limits of a hot standby whose default is another
+    than in the majors before. A pod's programs compare such limits, and know one default of each.
     """
 
     chart_version: str
@@ -47,6 +48,7 @@ class ChartProfile(VersionProfile):
     wal_keep_value: str = f"'{SEGMENTS_KEPT * SEGMENT_MEGABYTES}MB'"
     password_encryption: str = "'scram-sha-256'"  # noqa: S105
     least: Mapping[str, int] = field(default_factory=dict)
+    stated: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def replication_settings(self) -> dict[str, str]:
@@ -56,6 +58,7 @@ class ChartProfile(VersionProfile):
             "max_wal_senders": "99",
             "max_replication_slots": "99",
             self.wal_keep: self.wal_keep_value,
+            **self.stated,
         }
         return settings | ({"recovery_target_timeline": "'latest'"} if self.recovery_parameters else {})
 
@@ -102,12 +105,12 @@ PROFILES = _by_major(
     ChartProfile(major="16", chart_version="16.0.0", end_of_life=date(2028, 11, 9)),
     ChartProfile(major="17", chart_version="17.0.0", end_of_life=date(2029, 11, 8)),
     ChartProfile(major="18", chart_version="18.0.0", end_of_life=date(2030, 11, 14)),
-    ChartProfile(major="19", chart_version="19.0.0", end_of_life=date(2031, 11, 13)),
+    ChartProfile(major="19", chart_version="19.0.0", end_of_life=date(2031, 11, 13), stated={"max_locks_per_transaction": "128"}),
 )
 """The supported majors' profiles, by major, oldest first."""
 
 USUAL = "18"
-"""The major where nobody says which: the newest that was run on a cluster."""
+"""The major where nobody says which: the newest that has archives and backups (docs/majors.md)."""
 
 
 def find(version: str) -> tuple[ChartProfile, str | None]:
