@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interrupts.raised():
             return _flushed(lambda: _run(given))
     except BrokenPipeError:
-        # Whoever reads the output has had enough.
+        # The reader of the output has closed it.
         return FAILED
     except KeyboardInterrupt as interrupt:
         return _complain("interrupted", SIGNALLED + getattr(interrupt, "number", signal.SIGINT))

@@ -121,8 +121,8 @@ def _data(document: Document, _name: str) -> Data:
         login="The chart keeps the password of `postgres` in the Secret RELEASE-postgresql, under `postgres-password`",
         logical="The source needs `wal_level = logical` (primary.extendedConfiguration), and a restart.",
         clone="",
-        volume="Bitnami's claims hold the data in another folder and of another user, and without the marks of a release.",
-        collides="the release must not be called as the old one, for which RELEASE stands.",
+        volume=shared.VOLUME,
+        collides=shared.COLLIDES,
         databases=(str(database),) if database else (),
     )
 

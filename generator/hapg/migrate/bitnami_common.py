@@ -9,6 +9,8 @@ from typing import Any
 from hapg.migrate.conversions import declared_name, environment, foreign_key, host_line, implied, major, parameter, reference
 from hapg.migrate.rules import NoCounterpart, Place, Rule, Said, change, none, same
 
+VOLUME = "Bitnami's claims hold the data in another folder and of another user, and without the marks of a release."
+COLLIDES = "the release must not be called as the old one, for which RELEASE stands."
 _PASSWORD = (
     "passwords come from Secrets, and are not copied: the pods create NAME-auth and NAME-app, or use databaseSecret and app.secretName"  # noqa: S105
 )

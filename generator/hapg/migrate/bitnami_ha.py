@@ -109,8 +109,8 @@ def _data(document: Document, _name: str) -> Data:
         login="The chart keeps passwords in the Secret RELEASE-postgresql-ha-postgresql; Pgpool leads to the primary",
         logical="Connect to the primary's pod itself, not to Pgpool. The source needs `wal_level = logical`, and a restart.",
         clone="Connect to the primary's pod itself, not to Pgpool.",
-        volume="Bitnami's claims hold the data in another folder and of another user, and without the marks of a release.",
-        collides="the release must not be called as the old one, for which RELEASE stands.",
+        volume=shared.VOLUME,
+        collides=shared.COLLIDES,
         databases=(str(database),) if database else (),
     )
 
