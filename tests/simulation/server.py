@@ -377,6 +377,7 @@ class Server:
         wrote = self.writable
         if wrote:
             self._checkpoint_shutdown(self.volume.wal)
+            self.redo.advance()  # what it wrote itself is never replayed
         elif self.state == "standby":
             self.redo.checkpoint()
         self.stopping, self.writable = True, False

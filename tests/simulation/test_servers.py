@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from . import faults
 from . import mutants_servers as mutants
 from . import scenarios_servers as scenarios
 from .scenarios import primary_of, running
@@ -158,6 +159,18 @@ def test_a_kill_throws_replay_back_to_the_last_checkpoint(seed: int) -> None:
     server.stop_fast(lambda: None)
     world.run(0.1)
     assert server.volume.redo == world.checkpoints.latest(wal, wal.end) > 0
+
+
+@pytest.mark.parametrize("seed", range(FEW))
+def test_a_server_that_shuts_down_has_nothing_to_replay(seed: int) -> None:
+    """What a primary wrote just before its shutdown is no recovery, so that a kill of the shutdown is allowed."""
+    world = running(3, seed)
+    primary = primary_of(world)
+    server = world.server[primary]
+    faults.bulk_load(world, primary, 10.0)
+    server.stop_fast(lambda: None)
+    assert server.stopping
+    assert server.redo.left == 0
 
 
 @pytest.mark.parametrize("seed", range(FEW))
