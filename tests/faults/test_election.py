@@ -232,12 +232,11 @@ def test_failover_container_is_killed_when_it_releases_the_lease(release: Releas
     Guarantee: another server takes over; at most unreplicated WAL is lost.
     """
     killed: list[str] = []
-    with drill(release) as trial:
-        with kill_at(release, "release", killed):
-            with frozen(node_faults, release, release.standbys(), ["failover"]):
-                acts.delete(release, trial.old)
-                release.wait("the Lease is released", lambda: bool(killed), RELEASED_SECONDS)
-            trial.wait_writes_on_new_timeline()
+    with drill(release) as trial, kill_at(release, "release", killed):
+        with frozen(node_faults, release, release.standbys(), ["failover"]):
+            acts.delete(release, trial.old)
+            release.wait("the Lease is released", lambda: bool(killed), RELEASED_SECONDS)
+        trial.wait_writes_on_new_timeline()
 
 
 @pytest.mark.faults
