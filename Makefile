@@ -32,6 +32,9 @@ SERVERS := tests/supervisor
 # Compiled modules are kept, whatever the shell says: without them each run compiles all tests again, once per worker.
 export PYTHONDONTWRITEBYTECODE :=
 
+# iptables, losetup and mkfs, which a shell by `su` may not find.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
 VENV := .venv
 STAMP := $(VENV)/.installed
 PY := $(VENV)/bin/python
