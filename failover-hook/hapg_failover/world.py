@@ -20,7 +20,7 @@ from .core.state.lease_view import LeaseView
 from .core.state.memory import Memory
 from .core.state.observation import Observation, Slot
 from .core.state.recovery import Recovery
-from .core.state.results import OpResult, PutResult, RecordCheck
+from .core.state.results import OpResult, Outcome, PutResult, RecordCheck
 from .core.state.start_settings import StartSettings
 from .core.state.streaming import Streaming
 from .core.state.volume import DATA_VOLUME, Origin
@@ -54,6 +54,8 @@ from .settings import Identity
 
 GONE_KEPT = 64
 BLIND_S = 5.0
+AS_STANDBY = frozenset({Op.SEAL, Op.FOLLOW, Op.CATCH_UP, Op.REWIND, Op.CLONE, Op.INITDB, Op.RESTORE, Op.SEED, Op.UPGRADE})
+"""Operations on a server that is no primary, or on its volume."""
 
 
 @dataclass
@@ -187,9 +189,15 @@ class World:
         self.pods_listed_at = asked
 
     def _take_operation(self, result: OpResult) -> None:
-        """Record the result of an operation. After a promotion, no standby is known to stream from the server yet."""
+        """Record the result of an operation. After a promotion, no standby is known to stream from the server yet.
+
+        What a server flushed as the primary counts until it has started as a standby: its WAL may then be another's. A start that failed
+        is repeated and still needs it.
+        """
         if result.op is Op.PROMOTE:
             self.streaming = ()
+        if result.op in AS_STANDBY or (result.op is Op.START and result.outcome is Outcome.OK):
+            self.position = None
         if result.op is Op.START:
             self.reads_at = -1e9
         if result.refused is not None:

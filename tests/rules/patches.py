@@ -877,3 +877,15 @@ def archive_upgraded_early(patch: pytest.MonkeyPatch) -> None:
 def any_end_upgraded(patch: pytest.MonkeyPatch) -> None:
     """A mutant: the data may end anywhere."""
     patch.setattr(major_upgrade, "_ends_at", lambda checkpoint, end: True)
+
+
+def former_position_kept(patch: pytest.MonkeyPatch) -> None:
+    """A mutant: what a server flushed as the primary is remembered after it has started as a standby."""
+    real = World._take_operation
+
+    def take(world: World, result: OpResult) -> None:
+        position = world.position
+        real(world, result)
+        world.position = position
+
+    patch.setattr(World, "_take_operation", take)

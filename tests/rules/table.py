@@ -302,6 +302,12 @@ PARTS = (
     ),
     Part("4D", "a cold start waits longer", patches.cold_start_hurried, Witness(JUDGE, "a cold start waits longer")),
     Part("4D", "no more than maxLagBytes are lacking", patches.any_lag, Witness(JUDGE, "too far behind")),
+    Part(
+        "4D",
+        "a leader names no WAL that it lost before",
+        patches.former_position_kept,
+        Witness("tests/simulation/test_former_holder.py::test_what_it_wrote_before_it_was_replaced_keeps_nobody_from_a_later_failover"),
+    ),
     Part("4E", "a set's positions are known", mutants_sync.nobody_counts, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),
     Part("4E", "all but k - 1 of them", mutants_sync.one_is_enough, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),
     Part("4E", "nothing is lacking of what they say", mutants_sync.behind, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),

@@ -39,6 +39,17 @@ def successor_lost(seed: int, wrote_for: float | None = None) -> World:
     return world
 
 
+def back_with_less(seed: int) -> World:
+    """An isolated primary writes much that nobody receives, is replaced, and follows its successor; it is member 0."""
+    world = running(3, seed)
+    old = primary_of(world)
+    faults.cut_node(world, old, 20.0)
+    faults.bulk_load(world, old, 1.0)
+    world.run(20.0)
+    world.settle(120.0)
+    return world
+
+
 def lost_before_it_is_followed(seed: int) -> World:
     """A promoted replica is lost before any other is on its timeline; another is promoted."""
     world = running(3, seed)

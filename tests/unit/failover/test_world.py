@@ -8,14 +8,27 @@ import pytest
 
 from hapg_failover.adapters.ports import Hello
 from hapg_failover.core.candidacy import cause_of
+from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.lease_view import LeaseView
 from hapg_failover.core.state.memory import Memory, PromotionCause
 from hapg_failover.core.state.phases import Phase
+from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.volume import DATA_VOLUME
 from hapg_failover.core.timing import Timing
-from hapg_failover.events import DiskProbed, LeaseSeen, PodSeen, PodsListed, SpaceChecked, SupervisorSaid, VolumeFacts
+from hapg_failover.events import (
+    DiskProbed,
+    LeaseSeen,
+    OperationEnded,
+    PodSeen,
+    PodsListed,
+    ServerLooked,
+    SpaceChecked,
+    SupervisorSaid,
+    VolumeFacts,
+)
 from hapg_failover.metrics import render
 from hapg_failover.world import GONE_KEPT, World
+from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseObject, LeaseState, Pod, Release, ReleaseCause, VolumeState
 from hapg_protocol.recovery import Progress
 from tests.memories import remembering
@@ -106,6 +119,25 @@ def test_only_the_living_supervisor_is_heard(world: World) -> None:
     world.apply(SupervisorSaid("fenced", "n1", 6.0))
     world.apply(SupervisorSaid("terminating", "n1", 6.0))
     assert (world.down_at, world.exit_code, world.terminating) == (6.0, None, True)
+
+
+@pytest.mark.parametrize(
+    ("op", "outcome", "known"),
+    [
+        (Op.START, Outcome.FAILED, True),
+        (Op.START, Outcome.OK, False),
+        (Op.SEAL, Outcome.OK, False),
+        (Op.REWIND, Outcome.FAILED, False),
+        (Op.CLONE, Outcome.OK, False),
+        (Op.PREPARE, Outcome.OK, True),
+        (Op.SWITCHOVER, Outcome.OK, True),
+    ],
+)
+def test_what_a_primary_flushed_is_forgotten_once_it_has_started_as_a_standby(world: World, op: Op, outcome: Outcome, known: bool) -> None:
+    flushed = Position(1, 0x4000)
+    world.apply(ServerLooked((), flushed, "", None, False, 1.0))
+    world.apply(OperationEnded(OpResult(1, op, outcome, "n1"), world.volume, DATA_VOLUME, 0))
+    assert world.position == (flushed if known else None)
 
 
 def test_a_probe_that_ends_late_does_not_replace_a_later_look_at_the_free_space(world: World) -> None:
