@@ -12,6 +12,7 @@ import yaml
 
 from hapg.cli import main
 from hapg.spec.restrictions import ARCHIVER_SETS
+from hapg.spec.version_profiles import PROFILES
 from hapg_backup.core import settings as backup_settings
 from hapg_backup.core.state import METRICS, PREFIX
 from tests.chart import helm
@@ -22,6 +23,8 @@ S3: dict[str, Any] = {"archiver": {"type": "s3", "bucket": "backups", "secretNam
 POSIX: dict[str, Any] = {"archiver": {"type": "posix", "claimName": "archive"}}
 SCHEDULES: dict[str, Any] = {"backup": {"schedules": {"full": "0 1 * * 0", "differential": "0 1 * * 1-6", "incremental": "@every 4h"}}}
 RESTORE: dict[str, Any] = {"restore": {"enabled": True, "stanza": "old-1a2b3c4d"}}
+WITHOUT_ARCHIVE = helm.ROOT / "charts" / "ha-postgres-19"
+WHY = PROFILES["19"].no_archive
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -64,6 +67,32 @@ def mounts(container: helm.Object) -> dict[str, str]:
 
 def cron_jobs(*documents: dict[str, Any]) -> dict[str, helm.Object]:
     return {name: each["spec"] for (kind, name), each in helm.objects(*options(*documents)).items() if kind == "CronJob"}
+
+
+# --- a major that pgBackRest does not support ---
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("given", "path"), [(S3, "archiver.type"), (merged(RESTORE, {"restore": {"source": S3["archiver"]}}), "restore.enabled")]
+)
+def test_the_chart_of_a_major_without_archive_refuses_it(given: dict[str, Any], path: str, version: str) -> None:
+    said = helm.refusal(*options(given), version=version, chart=WITHOUT_ARCHIVE)
+    [line] = [line for line in said.splitlines() if line.startswith("- at ")]
+    assert line == f"- at '/{path.replace('.', '/')}': value must be 'left out, because {WHY}'"
+
+
+@BOTH
+def test_its_templates_refuse_the_same_and_schedules_without_a_repository(version: str) -> None:
+    everything = ("--skip-schema-validation", *options(S3, RESTORE, SCHEDULES, {"backup": {"verify": {"schedule": "@daily"}}}))
+    schedules = [f"backup.schedules.{kind}" for kind in ("differential", "full", "incremental")]
+    for given, paths in (
+        (everything, ["archiver.type", *schedules, "backup.verify.schedule", "restore.enabled"]),
+        (options(SCHEDULES), schedules),
+    ):
+        said = helm.refusal(*given, version=version, chart=WITHOUT_ARCHIVE)
+        assert [line for line in said.splitlines() if ": must be" in line] == [f"{path}: must be left out, because {WHY}" for path in paths]
+        assert "missing" not in said
 
 
 # --- without an archiver ---

@@ -94,6 +94,13 @@ def test_a_major_without_repairs_and_silence(tmp_path: Path, capsys: pytest.Capt
     assert lint(tmp_path, capsys, {"resources": ENOUGH}, options=("--major", "9.6", "--silence", "end-of-life")) == (0, [])
 
 
+def test_a_major_without_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = {"archiver": {"type": "s3", "bucket": "a", "secretName": "b"}, "resources": ENOUGH}
+    code, [said] = lint(tmp_path, capsys, given, options=("--major", "19"))
+    assert (code, said.startswith('error: archiver.type: "s3" is not allowed; left out, because pgBackRest ')) == (2, True)
+    assert lint(tmp_path, capsys, given, options=("--major", "18")) == (0, [])
+
+
 def test_a_spec_with_values_over_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = tmp_path / "postgres.yaml"
     spec.write_text(WARM)

@@ -14,6 +14,7 @@ import yaml
 from hapg import yamlio
 from hapg.spec import error_messages, parameter_values, restriction_schema
 from hapg.spec.schema import Schema, explanation, of_values, strict, without_defaults
+from hapg.spec.version_profiles import PROFILES
 
 _COMMENT_WIDTH = 100
 
@@ -21,7 +22,7 @@ _COMMENT_WIDTH = 100
 def source(defaults: Mapping[str, object], major: str) -> Schema:
     """Return the schema of the values of a chart for `major`. `defaults` (dotted path to value) replace the shipped ones.
 
-    Raises KeyError for a path that is not in the schema.
+    Raises KeyError for a path that is not in the schema, or an unsupported major.
     """
     schema = of_values()
     schema["properties"]["version"] |= {"enum": [major], "default": major}
@@ -30,7 +31,7 @@ def source(defaults: Mapping[str, object], major: str) -> Schema:
         for key in path.split("."):
             node = node["properties"][key]
         node["default"] = copy.deepcopy(value)
-    restriction_schema.restrict(schema)
+    restriction_schema.restrict(schema, PROFILES[major].no_archive)
     return schema
 
 

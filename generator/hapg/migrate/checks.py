@@ -10,9 +10,11 @@ from hapg.chart import values
 from hapg.migrate import own_names
 from hapg.spec import error_messages, parameter_values, quantity
 from hapg.spec.schema import Schema, of_spec, strict
+from hapg.spec.version_profiles import PROFILES
 
 IN_SPEC = "spec:"
 _PARAMETERS = ("postgresql", "parameters")
+_OF_ARCHIVE = ("archiver", "backup", "restore")
 _SIZES = ("storage.resources.requests.storage", "walVolume.size", "shmSize", "backup.verify.scratch.size", "import.scratch.size")
 
 
@@ -48,7 +50,9 @@ class Checks:
     def _further(self, path: tuple[str, ...], value: Any) -> Iterator[str]:
         """Yield what the chart refuses of a value that is valid for the schema."""
         dotted = ".".join(path)
-        if path[:2] == _PARAMETERS and len(path) == 3:
+        if path[0] in _OF_ARCHIVE and PROFILES[self._major].no_archive:
+            yield f"{dotted}: must be left out, because {PROFILES[self._major].no_archive}"
+        elif path[:2] == _PARAMETERS and len(path) == 3:
             yield from parameter_values.problems(self._major, {path[2]: value})
         elif dotted in _SIZES and value:
             yield from quantity.size_problems(dotted, value)

@@ -10,6 +10,7 @@ from hapg.migrate.rules import NoCounterpart, Place, Rule, Said, change, none, s
 from hapg.migrate.source import Data, Document, Source
 from hapg.spec import storage
 from hapg.spec.foreign import KUBEDB
+from hapg.spec.version_profiles import PROFILES
 
 _OPERATOR_OF_METRICS = "prometheus.io/coreos-operator"
 _AGENTS = {
@@ -50,7 +51,7 @@ def _repository(value: Any, place: Place) -> Said:
             raise NoCounterpart("backups go where WAL goes, to the archiver's storage")
         value = {key: each for key, each in place.above().items() if key in ("storageSecretName", *storage.BACKENDS)}
     refused = checks.of_major(place.major).problem(True, ("archiver", "storage"), value)
-    problems = [refused] if refused else storage.problems({"archiver": {"storage": value}}, "spec.")
+    problems = [refused] if refused else storage.problems({"archiver": {"storage": value}}, "spec.", PROFILES[place.major].no_archive)
     if problems:
         raise NoCounterpart("; ".join(problems))
     return Said({f"archiver.{key}": each for key, each in storage.repository(value).items()}, "WAL and backups go there, by pgBackRest")

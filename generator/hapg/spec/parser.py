@@ -89,7 +89,8 @@ def _problems(document: Content, content: object, wanted: documents.Wanted) -> l
     if isinstance(content, dict):
         found += _streaming_problems(content, f"{prefix}streamingMode")
     if not found and isinstance(content, dict):
-        found = [*storage.problems(content, prefix), *_quantity_problems(content, prefix)]
+        profile, _ = version_profiles.find(str(content["version"]))
+        found = [*storage.problems(content, prefix, profile.no_archive), *_quantity_problems(content, prefix)]
     return [_placed(problem, wanted.path) for problem in found]
 
 

@@ -24,8 +24,8 @@ from hapg.spec.restrictions import (
 from hapg.spec.schema import Schema
 
 
-def restrict(schema: Schema) -> None:
-    """Add the restrictions to the schema of a chart's values."""
+def restrict(schema: Schema, no_archive: str) -> None:
+    """Add the restrictions to the schema of a chart's values. no_archive: as in the major's ChartProfile."""
     properties = schema["properties"]
     properties["postgresql"]["properties"]["parameters"]["patternProperties"] = _parameters()
     arguments = properties["initdb"]["properties"]["args"]
@@ -34,6 +34,9 @@ def restrict(schema: Schema) -> None:
         schema["properties"]["app"]["properties"][name]["allOf"] = [
             {"if": {"pattern": pattern}, "then": _left_out(why)} for pattern, why in APP_RESERVED.items()
         ]
+    if no_archive:
+        properties["archiver"]["properties"]["type"] |= {"if": {"minLength": 1}, "then": _left_out(no_archive)}
+        properties["restore"]["properties"]["enabled"] |= {"if": {"const": True}, "then": _left_out(no_archive)}
     commit = {"synchronous_commit": _bounded(SYNCHRONOUS_COMMIT, (True, 1))}
     schema["if"] = _inside({"mode": {"const": "synchronous"}}, "replication")
     schema["then"] = _inside(commit, "postgresql", "parameters", needed=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hapg.spec import cron
 
 BACKENDS = ("s3", "gcs", "azure", "local")
-SOURCES = ("scriptSource", "snapshotSource", "postgresWAL")
+_ARCHIVES = ("snapshotSource", "postgresWAL")
+SOURCES = ("scriptSource", *_ARCHIVES)
 
 _KUBEDB_FOLDER = re.compile(r"((?P<folder>.+)/)?kubedb/(?P<namespace>[^/]+)/(?P<name>[^/]+)/archive")
 _NAME = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -19,8 +20,13 @@ _AMAZON = re.compile(r"s3[.-]([a-z0-9-]+)\.amazonaws\.com")
 Content = Mapping[str, Any]
 
 
-def problems(content: Content, prefix: str) -> list[str]:
-    """Return a sentence for each contradiction in the keys that name a storage. content: valid for the schema; prefix: for paths."""
+def problems(content: Content, prefix: str, no_archive: str) -> list[str]:
+    """Return a sentence for each contradiction in the keys that name a storage.
+
+    content: valid for the schema; prefix: for paths; no_archive: as in the major's ChartProfile.
+    """
+    if no_archive:
+        return [f"{prefix}{path}: must be left out, because {no_archive}" for path in _named(content)]
     archive, schedule, init = content.get("archiver", {}).get("storage"), content.get("backupSchedule"), content.get("init", {})
     wal = init.get("postgresWAL")
     found = []
@@ -88,6 +94,12 @@ def repository(storage: Content) -> dict[str, object]:
         values |= _endpoint(given["endpoint"])
     folder = _folder(storage)
     return values | ({"path": f"/{folder}"} if folder else {})
+
+
+def _named(content: Content) -> Iterator[str]:
+    """Yield the path of each key that needs an archive."""
+    yield from (key for key in ("archiver", "backupSchedule") if key in content)
+    yield from (f"init.{source}" for source in _ARCHIVES if source in content.get("init", {}))
 
 
 def _endpoint(text: str) -> dict[str, object]:

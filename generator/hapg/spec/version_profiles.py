@@ -41,6 +41,7 @@ class ChartProfile(VersionProfile):
     for the method of authentication; least: the smallest values with which a server starts that has
     the chart's other settings, by parameter; stated: limits of a hot standby whose default is another
     than in the majors before. A pod's programs compare such limits, and know one default of each.
+    no_archive: why archives, backups and restores are not possible; empty if they are.
     """
 
     chart_version: str
@@ -49,6 +50,7 @@ class ChartProfile(VersionProfile):
     password_encryption: str = "'scram-sha-256'"  # noqa: S105
     least: Mapping[str, int] = field(default_factory=dict)
     stated: Mapping[str, str] = field(default_factory=dict)
+    no_archive: str = ""
 
     @property
     def replication_settings(self) -> dict[str, str]:
@@ -105,7 +107,13 @@ PROFILES = _by_major(
     ChartProfile(major="16", chart_version="16.0.0", end_of_life=date(2028, 11, 9)),
     ChartProfile(major="17", chart_version="17.0.0", end_of_life=date(2029, 11, 8)),
     ChartProfile(major="18", chart_version="18.0.0", end_of_life=date(2030, 11, 14)),
-    ChartProfile(major="19", chart_version="19.0.0", end_of_life=date(2031, 11, 13), stated={"max_locks_per_transaction": "128"}),
+    ChartProfile(
+        major="19",
+        chart_version="19.0.0",
+        end_of_life=date(2031, 11, 13),
+        stated={"max_locks_per_transaction": "128"},
+        no_archive="pgBackRest in the backup image does not support PostgreSQL 19 yet; archives, backups and restores need 18 or older",
+    ),
 )
 """The supported majors' profiles, by major, oldest first."""
 

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import strategies as st
 
 from hapg import yamlio
-from hapg.spec import quantity
+from hapg.spec import quantity, version_profiles
 from hapg.spec.version_profiles import PROFILES
 
 Object = dict[str, Any]
@@ -139,26 +139,36 @@ def _with_a_standby_to_wait_for(content: Object) -> Object:
     return {**content, "replicas": max(2, content.get("replicas", 1))} if is_synchronous else content
 
 
-CONTENTS: st.SearchStrategy[Object] = st.fixed_dictionaries(
-    {"version": VERSIONS},
-    optional={
-        "replicas": st.integers(1, 9),
-        "standbyMode": st.sampled_from(["warm", "hot"]),
-        "streamingMode": st.sampled_from(["asynchronous", "synchronous", "Synchronous"]),
-        "storage": st.one_of(st.none(), CLAIMS),
-        "databaseSecret": st.fixed_dictionaries({"secretName": NAMES}),
-        "nodeSelector": LABELS,
-        "resources": RESOURCES,
-        "tolerations": st.lists(TOLERATIONS, max_size=2),
-        "affinity": AFFINITY,
-        "schedulerName": NAMES,
-        "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=2),
-        "monitor": MONITORS,
-        "doNotPause": st.booleans(),
-        "archiver": st.fixed_dictionaries({"storage": STORAGES}),
-        "init": st.fixed_dictionaries({}, optional={"scriptSource": SCRIPTS}),
-    },
-).map(_with_a_standby_to_wait_for)
+def _with_an_archive_where_there_can_be_one(content: Object) -> Object:
+    """pgBackRest does not support every major."""
+    profile, _ = version_profiles.find(content["version"])
+    return {key: value for key, value in content.items() if key != "archiver" or not profile.no_archive}
+
+
+CONTENTS: st.SearchStrategy[Object] = (
+    st.fixed_dictionaries(
+        {"version": VERSIONS},
+        optional={
+            "replicas": st.integers(1, 9),
+            "standbyMode": st.sampled_from(["warm", "hot"]),
+            "streamingMode": st.sampled_from(["asynchronous", "synchronous", "Synchronous"]),
+            "storage": st.one_of(st.none(), CLAIMS),
+            "databaseSecret": st.fixed_dictionaries({"secretName": NAMES}),
+            "nodeSelector": LABELS,
+            "resources": RESOURCES,
+            "tolerations": st.lists(TOLERATIONS, max_size=2),
+            "affinity": AFFINITY,
+            "schedulerName": NAMES,
+            "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=2),
+            "monitor": MONITORS,
+            "doNotPause": st.booleans(),
+            "archiver": st.fixed_dictionaries({"storage": STORAGES}),
+            "init": st.fixed_dictionaries({}, optional={"scriptSource": SCRIPTS}),
+        },
+    )
+    .map(_with_a_standby_to_wait_for)
+    .map(_with_an_archive_where_there_can_be_one)
+)
 """What may be below `spec`."""
 
 OBJECTS: st.SearchStrategy[Object] = st.fixed_dictionaries(

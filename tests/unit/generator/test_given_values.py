@@ -54,6 +54,19 @@ def test_a_spec_reaches_every_value(tmp_path: Path) -> None:
     assert found["replicas"] == 3
 
 
+@pytest.mark.parametrize("path", ["archiver.type", "restore.enabled"])
+def test_a_major_without_archive_refuses_values_that_need_one(path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    section, key = path.split(".")
+    values = {section: {key: "s3" if section == "archiver" else True}}
+    why = "is not allowed; left out, because pgBackRest in the backup image does not support PostgreSQL 19 yet"
+    [said] = refused(tmp_path, spec(tmp_path, values, version="19"), capsys)
+    assert said.startswith(f"spec.values.{path}: ")
+    assert why in said
+    [said] = refused(tmp_path, spec(tmp_path, version="19"), capsys, *file(tmp_path, values))
+    assert f"more.yaml: {path}: " in said
+    assert why in said
+
+
 def test_the_short_form_has_values_too(tmp_path: Path) -> None:
     (tmp_path / "short.yaml").write_text('version: "15"\nvalues: {storage: {resources: {requests: {storage: 2Gi}}}, pause: null}\n')
     found = made(tmp_path, tmp_path / "short.yaml")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from hapg.errors import InputError
-from hapg.spec import parser
+from hapg.spec import parser, version_profiles
 from hapg.spec.schedules import PATTERN
 from tests.unit.generator.conftest import WARM
 
@@ -208,6 +208,21 @@ def test_a_snapshot_with_the_label_of_a_backup_is_that_backup() -> None:
 )
 def test_what_of_archiver_backup_and_restore_is_refused(keys: dict[str, object], sentence: str) -> None:
     assert refusals(**keys) == (sentence,)
+
+
+@pytest.mark.parametrize(
+    ("keys", "path"),
+    [
+        ({"archiver": {"storage": S3}}, "archiver"),
+        ({"backupSchedule": {"cronExpression": "@daily", **S3}}, "backupSchedule"),
+        ({"init": {"postgresWAL": s3(prefix="a/b")}}, "init.postgresWAL"),
+        ({"init": {"snapshotSource": {"name": "x"}}}, "init.snapshotSource"),
+    ],
+)
+def test_a_major_without_archive_refuses_every_key_that_needs_one(keys: dict[str, object], path: str) -> None:
+    why = version_profiles.PROFILES["19"].no_archive
+    assert refusals(version="19.1", **keys) == (f"spec.{path}: must be left out, because {why}",)
+    assert defaults(version="18.1", **keys)
 
 
 @pytest.mark.parametrize("schedule", ["0 1 * * 0", "*/5 0-6,22 1,15 jan-MAR mon-fri", "0 0 1 1 ?", "@daily", "@every 1h30m"])

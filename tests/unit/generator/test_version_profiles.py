@@ -40,6 +40,11 @@ def test_what_changed_with_which_major(profile: ChartProfile) -> None:
     assert profile.chart_version == (f"{profile.major}.0.0" if since_10 else "9.6.0")
 
 
+def test_which_majors_have_no_archive() -> None:
+    assert [profile.major for profile in ALL if profile.no_archive] == ["19"]
+    assert [profile.major for profile in ALL if not profile.no_archive][-1] == version_profiles.USUAL
+
+
 def test_the_ends_of_life() -> None:
     """https://www.postgresql.org/support/versioning/"""
     assert {profile.major: profile.end_of_life.isoformat() for profile in ALL} == {

@@ -51,6 +51,24 @@ def test_what_a_single_server_can_not_have_is_taken_back() -> None:
     assert said(found, "spec.minSyncReplicas")[1].startswith("synchronous replication needs a standby")
 
 
+@pytest.mark.parametrize("system", [KUBEDB, CNPG], ids=lambda system: system["apiVersion"].partition("/")[0])
+def test_an_archive_of_a_major_that_has_none_is_left_out(system: dict[str, Any]) -> None:
+    storage = {"storageSecretName": "s", "s3": {"bucket": "b"}}
+    kubedb = {"replicas": 1, "archiver": {"storage": storage}, "backupSchedule": {"cronExpression": "@daily", **storage}}
+    keys = {"accessKeyId": {"name": "s", "key": "AWS_ACCESS_KEY_ID"}, "secretAccessKey": {"name": "s", "key": "AWS_SECRET_ACCESS_KEY"}}
+    store = {"destinationPath": "s3://b/p", "s3Credentials": keys}
+    cnpg = {"instances": 1, "backup": {"barmanObjectStore": store, "retentionPolicy": "30d"}}
+
+    def made(major: str) -> Migration:
+        spec = {"version": major, **kubedb} if system is KUBEDB else {"imageName": f"postgresql:{major}.1", **cnpg}
+        return migrate(system, spec)
+
+    assert {"archiver", "backup"} <= made("18").values.keys()
+    found = made("19")
+    assert not {"archiver", "backup", "restore"} & found.values.keys()
+    assert any("pgBackRest in the backup image does not support PostgreSQL 19" in entry.text for entry in found.entries)
+
+
 def test_an_archive_without_credentials_is_taken_back() -> None:
     store = {"destinationPath": "s3://b/p", "s3Credentials": {"accessKeyId": {"name": "s3", "key": "ID"}}}
     found = migrate(CNPG, {"instances": 1, "backup": {"barmanObjectStore": store, "retentionPolicy": "30d"}})

@@ -129,6 +129,26 @@
 {{/* What is wrong with archiver, backup and restore, as a list of sentences. */}}
 {{- define "[[ prefix ]].backupProblems" -}}
 {{- $wrong := list -}}
+[% if profile.no_archive %]
+{{- $useless := list -}}
+{{- if .Values.archiver.type -}}
+{{- $useless = append $useless "archiver.type" -}}
+{{- end -}}
+{{- range $kind, $schedule := .Values.backup.schedules -}}
+{{- if $schedule -}}
+{{- $useless = append $useless (printf "backup.schedules.%s" $kind) -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.backup.verify.schedule -}}
+{{- $useless = append $useless "backup.verify.schedule" -}}
+{{- end -}}
+{{- if .Values.restore.enabled -}}
+{{- $useless = append $useless "restore.enabled" -}}
+{{- end -}}
+{{- range $useless -}}
+{{- $wrong = append $wrong (printf "%s: must be left out, because [[ profile.no_archive ]]" .) -}}
+{{- end -}}
+[% else %]
 {{- $name := include "[[ prefix ]].fullname" . -}}
 {{- $repositories := list (list "archiver" .Values.archiver) -}}
 {{- if .Values.restore.enabled -}}
@@ -210,5 +230,6 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+[% endif %]
 {{- $wrong | toJson -}}
 {{- end }}
