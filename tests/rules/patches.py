@@ -290,6 +290,7 @@ def reported_counts_at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 any_lag = _judged_as(lambda told: told.update(max_lag=1 << 62))
+older_timelines_not_refused = _constant(election, "_on_older_timeline", lambda case: None)
 
 
 def _ignoring_timelines(told: dict[str, Any]) -> None:

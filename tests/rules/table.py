@@ -308,6 +308,18 @@ PARTS = (
         patches.former_position_kept,
         Witness("tests/simulation/test_former_holder.py::test_what_it_wrote_before_it_was_replaced_keeps_nobody_from_a_later_failover"),
     ),
+    Part(
+        "4D",
+        "an older timeline is refused whatever the lag",
+        patches.older_timelines_not_refused,
+        Witness(JUDGE, "a newer timeline is there"),
+    ),
+    Part(
+        "4E",
+        "an older timeline is refused there too",
+        patches.older_timelines_not_refused,
+        Witness(UNIT + "test_election_synchronous.py::test_judge", "behind one on a newer timeline"),
+    ),
     Part("4E", "a set's positions are known", mutants_sync.nobody_counts, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),
     Part("4E", "all but k - 1 of them", mutants_sync.one_is_enough, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),
     Part("4E", "nothing is lacking of what they say", mutants_sync.behind, Simulated(scenarios_sync.walked_with_one, ACKNOWLEDGED)),
