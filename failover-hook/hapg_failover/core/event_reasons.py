@@ -25,7 +25,12 @@ EVENT_REASONS = (
         "ServerRestarts", "Normal", "changed settings need a restart of the release's only server; clients wait meanwhile, for some seconds"
     ),
     EventReason("SwitchoverRefused", "Warning", "a switchover was requested and refused", "act on the reason in the message"),
-    EventReason("ForcedFailover", "Warning", "an operator forced this pod's promotion; the message says what is lost"),
+    EventReason(
+        "ForcedFailover",
+        "Warning",
+        "an operator forced this pod's promotion; the message says what is lost",
+        "find out from the message whether lost rows have to be entered again",
+    ),
     EventReason(
         "ForceRefused", "Warning", "a forced failover was refused", "run `hapg status`, and request it again for the present state"
     ),
@@ -46,7 +51,12 @@ EVENT_REASONS = (
     ),
     EventReason("Recovering", "Warning", "the server replays WAL before it accepts writes; the message shows the progress", "wait"),
     EventReason("PromotionFailed", "Warning", "a promotion failed; the Lease is released", "see the message for the reason"),
-    EventReason("ServerDied", "Warning", "the primary's server exited unexpectedly; it is restarted or another pod takes over"),
+    EventReason(
+        "ServerDied",
+        "Warning",
+        "the primary's server exited unexpectedly; it is restarted or another pod takes over",
+        "look for the cause in the log of the container `postgres`",
+    ),
     EventReason(
         "ServerUnresponsive",
         "Warning",
@@ -106,8 +116,18 @@ EVENT_REASONS = (
     EventReason("CaughtUp", "Normal", "this replica has taken what it lacked from the archive, and follows the primary again"),
     EventReason("Rewind", "Normal", "this pod's WAL has diverged from the primary's: the pod is rewound"),
     EventReason("RewindPending", "Warning", "a rewind is waiting for a free connection slot on the primary", "free one"),
-    EventReason("RewindFailed", "Warning", "a rewind failed; it is retried, and then the pod is cloned"),
-    EventReason("Clone", "Warning", "this pod's data is no longer usable, or is missing: the pod is cloned"),
+    EventReason(
+        "RewindFailed",
+        "Warning",
+        "a rewind failed; it is retried, and then the pod is cloned",
+        "wait; if it recurs, act on the reason in the message",
+    ),
+    EventReason(
+        "Clone",
+        "Warning",
+        "this pod's data is no longer usable, or is missing: the pod is cloned",
+        "wait until the pod is ready; if the message says that the volume is damaged, check the storage",
+    ),
     EventReason(
         "ClonePending",
         "Warning",
@@ -162,7 +182,12 @@ EVENT_REASONS = (
         "ConfigurationRefused", "Warning", "the server does not accept the release's configuration", "correct the value in the message"
     ),
     EventReason("ConfigurationAccepted", "Normal", "the configuration is accepted again"),
-    EventReason("VolumeDamaged", "Warning", "the server cannot start from this data; the pod is cloned once there is a primary"),
+    EventReason(
+        "VolumeDamaged",
+        "Warning",
+        "the server cannot start from this data; the pod is cloned once there is a primary",
+        "check the storage, and the log of the container `postgres`",
+    ),
     EventReason("VolumeAdopted", "Normal", "this pod has adopted a volume that was made for another PVC"),
     EventReason(
         "VolumeCopied",
@@ -193,7 +218,12 @@ EVENT_REASONS = (
     ),
     EventReason("RoleChanged", "Normal", "a password or role on the server was updated from the Secret"),
     EventReason("InvalidSecret", "Warning", "a password in a Secret is not usable", "correct the Secret"),
-    EventReason("PasswordNotApplied", "Warning", "a password from the Secret could not be set on the server; it is retried"),
+    EventReason(
+        "PasswordNotApplied",
+        "Warning",
+        "a password from the Secret could not be set on the server; it is retried",
+        "act on the reason in the message",
+    ),
     EventReason(
         "DatabaseObjectsApplied", "Normal", "declared roles and databases were created, changed or removed; the message says which"
     ),

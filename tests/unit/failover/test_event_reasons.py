@@ -55,6 +55,10 @@ def test_texts_are_parts_of_a_sentence() -> None:
     assert all(re.fullmatch(r"[a-z`].*[^.]", text) for each in EVENT_REASONS for text in (each.meaning, each.action) if text)
 
 
+def test_every_warning_says_what_to_do() -> None:
+    assert [each.reason for each in EVENT_REASONS if each.kind == "Warning" and not each.action] == []
+
+
 def test_the_page_has_the_table() -> None:
     assert PAGE.read_text("utf-8") == page()
 
