@@ -145,92 +145,23 @@
 {{/* What is wrong with archiver, backup and restore, as a list of sentences. */}}
 {{- define "ha-postgres-19.0.0.backupProblems" -}}
 {{- $wrong := list -}}
-{{- $name := include "ha-postgres-19.0.0.fullname" . -}}
-{{- $repositories := list (list "archiver" .Values.archiver) -}}
-{{- if .Values.restore.enabled -}}
-{{- $repositories = append $repositories (list "restore.source" .Values.restore.source) -}}
-{{- end -}}
-{{- range $repositories -}}
-{{- $where := index . 0 -}}
-{{- $given := index . 1 -}}
-{{- if has $given.type (list "s3" "gcs" "azure") -}}
-{{- range $key := list "bucket" "secretName" -}}
-{{- if not (get $given $key) -}}
-{{- $wrong = append $wrong (printf "%s: type %s needs %s" $where $given.type $key) -}}
-{{- end -}}
-{{- end -}}
-{{- if $given.claimName -}}
-{{- $wrong = append $wrong (printf "%s.claimName: only type posix has a claim, and type is %s" $where $given.type) -}}
-{{- end -}}
-{{- else if eq $given.type "posix" -}}
-{{- if not $given.claimName -}}
-{{- $wrong = append $wrong (printf "%s: type posix needs claimName, a claim that all pods share (ReadWriteMany)" $where) -}}
-{{- end -}}
-{{- range $key := list "bucket" "endpoint" "secretName" -}}
-{{- if get $given $key -}}
-{{- $wrong = append $wrong (printf "%s.%s: type posix has none; remove it" $where $key) -}}
-{{- end -}}
-{{- end -}}
-{{- else -}}
 {{- $useless := list -}}
-{{- range $key := list "bucket" "endpoint" "path" "secretName" "cipherSecretName" "claimName" -}}
-{{- if get $given $key -}}
-{{- $useless = append $useless (printf "%s.%s" $where $key) -}}
+{{- if .Values.archiver.type -}}
+{{- $useless = append $useless "archiver.type" -}}
 {{- end -}}
-{{- end -}}
-{{- if eq $where "archiver" -}}
-{{- range $kind, $schedule := $.Values.backup.schedules -}}
+{{- range $kind, $schedule := .Values.backup.schedules -}}
 {{- if $schedule -}}
 {{- $useless = append $useless (printf "backup.schedules.%s" $kind) -}}
 {{- end -}}
 {{- end -}}
-{{- if $.Values.backup.verify.schedule -}}
+{{- if .Values.backup.verify.schedule -}}
 {{- $useless = append $useless "backup.verify.schedule" -}}
 {{- end -}}
+{{- if .Values.restore.enabled -}}
+{{- $useless = append $useless "restore.enabled" -}}
 {{- end -}}
-{{- if $useless -}}
-{{- $wrong = append $wrong (printf "%s.type: missing for %s; s3, gcs, azure or posix" $where (join ", " $useless)) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{- with .Values.backup.verify -}}
-{{- if and .schedule (kindIs "invalid" .scratch.size) (not $.Values.storage) -}}
-{{- $wrong = append $wrong "backup.verify.scratch.size: missing; without storage it has no default" -}}
-{{- end -}}
-{{- if and .query (not .schedule) -}}
-{{- $wrong = append $wrong "backup.verify.query: has no effect without backup.verify.schedule" -}}
-{{- end -}}
-{{- end -}}
-
-{{- with .Values.restore -}}
-{{- if .enabled -}}
-{{- if not .stanza -}}
-{{- $wrong = append $wrong "restore.stanza: missing; the stanza of the release to restore, as `hapg backup list` prints it" -}}
-{{- end -}}
-{{- $own := list $.Values.archiver.type $.Values.archiver.bucket $.Values.archiver.endpoint $.Values.archiver.claimName (include "ha-postgres-19.0.0.repositoryPath" (list $ $.Values.archiver)) -}}
-{{- $source := list .source.type .source.bucket .source.endpoint .source.claimName (include "ha-postgres-19.0.0.repositoryPath" (list $ .source)) -}}
-{{- if not (or .source.type $.Values.archiver.type) -}}
-{{- $wrong = append $wrong "restore: there is no repository to restore from; set restore.source, or archiver if it is the same" -}}
-{{- else if and (eq .stanza $name) $.Values.archiver.type (or (not .source.type) (deepEqual $own $source)) -}}
-{{- $wrong = append $wrong (printf "restore.stanza: %s is the name of this release itself, which archives to the same path; a release is never restored from its own archive: give the stanza in full, with the id that `hapg backup list` prints" .stanza) -}}
-{{- end -}}
-{{- if and (eq .target.type "latest") .target.value -}}
-{{- $wrong = append $wrong (printf "restore.target.value: %q has no effect with type latest; set restore.target.type, or remove it" .target.value) -}}
-{{- else if and (ne .target.type "latest") (not .target.value) -}}
-{{- $wrong = append $wrong (printf "restore.target.value: missing; type %s needs %s" .target.type (get (dict "time" "a time with its offset from UTC, such as 2026-12-01 10:00:00+00" "lsn" "a WAL position, such as 0/3000148" "name" "the name of a restore point, as pg_create_restore_point was given it" "xid" "a transaction's number, such as 1234" "backup" "the label of a backup, such as 20261201-010000F, as `hapg backup list` prints it" ) .target.type)) -}}
-{{- else if and (eq .target.type "time") (not (regexMatch `^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[-+][0-9]{2}(:[0-9]{2})?)$` .target.value)) -}}
-{{- $wrong = append $wrong (printf "restore.target.value: %q is not a time with its offset from UTC, such as 2026-12-01 10:00:00+00" .target.value) -}}
-{{- else if and (eq .target.type "lsn") (not (regexMatch `^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$` .target.value)) -}}
-{{- $wrong = append $wrong (printf "restore.target.value: %q is not a WAL position, such as 0/3000148" .target.value) -}}
-{{- else if and (eq .target.type "name") (not (regexMatch `^[^\s]([^\t\r\n]*[^\s])?$` .target.value)) -}}
-{{- $wrong = append $wrong (printf "restore.target.value: %q is not the name of a restore point, as pg_create_restore_point was given it" .target.value) -}}
-{{- else if and (eq .target.type "xid") (not (regexMatch `^[1-9][0-9]{0,9}$` .target.value)) -}}
-{{- $wrong = append $wrong (printf "restore.target.value: %q is not a transaction's number, such as 1234" .target.value) -}}
-{{- else if and (eq .target.type "backup") (not (regexMatch `^[0-9]{8}-[0-9]{6}F(_[0-9]{8}-[0-9]{6}[DI])?$` .target.value)) -}}
-{{- $wrong = append $wrong (printf "restore.target.value: %q is not the label of a backup, such as 20261201-010000F, as `hapg backup list` prints it" .target.value) -}}
-{{- end -}}
-{{- end -}}
+{{- range $useless -}}
+{{- $wrong = append $wrong (printf "%s: must be left out, because pgBackRest in the backup image does not support PostgreSQL 19 yet; archives, backups and restores need 18 or older" .) -}}
 {{- end -}}
 {{- $wrong | toJson -}}
 {{- end }}
