@@ -159,7 +159,7 @@ POLICY = "networkPolicy.enabled=true"
 CLIENTS = f"{POLICY},networkPolicy.clients[0].podSelector.matchLabels.a=b"
 VERDICTS = {
     "synchronous": ("", "replication.mode=synchronous", 12),
-    "no longer synchronous": ("replication.mode=synchronous", "", 12),
+    "no longer synchronous": ("replication.mode=synchronous", "", 11),
     "quorum in use": ("replication.mode=synchronous", "replication.mode=synchronous,replication.minSyncReplicas=2", 0),
     "policy in use": ("replication.mode=synchronous", "replication.mode=synchronous,replication.synchronousPolicy=preferred", 11),
     "policy without use": ("", "replication.synchronousPolicy=preferred", 0),

@@ -276,8 +276,11 @@ _SETTINGS = {
 def _replication(change: Change) -> Mapping[str, tuple[Effect, str]]:
     """Return the effects of changed settings of synchronous replication, which depend on whether it is in use."""
     before, after = ((_json(value) or {}).get("replication", {}).get("mode") for value in (change.old, change.new))
-    now = "commits wait for standbys from then on" if after == "synchronous" else "a failover may lose commits from then on"
-    found = {"replication.mode": (Effect.STANDBYS, f"standbys restart once, the primary does not; {now}")}
+    if after == "synchronous":
+        mode = (Effect.STANDBYS, "standbys restart once, the primary does not; commits wait for standbys from then on")
+    else:
+        mode = (Effect.RELOAD, "commits wait for no standby from then on, and a failover may lose some")
+    found = {"replication.mode": mode}
     if before == after == "synchronous":
         reason = "has no effect while the mode is synchronous; go to asynchronous, wait until the quorum is gone, and come back"
         found["replication.minSyncReplicas"] = (Effect.NOTHING, reason)
