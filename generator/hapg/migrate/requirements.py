@@ -50,6 +50,18 @@ def _commits_durably(values: Values) -> bool:
     return bool(re.fullmatch(SYNCHRONOUS_COMMIT.pattern, str(get(values, "postgresql", "parameters", "synchronous_commit")).lower()))
 
 
+def _type(values: Values) -> str:
+    return get(values, "service", "type") or "ClusterIP"
+
+
+def _has_port_of_nodes(values: Values) -> bool:
+    return _type(values) != "ClusterIP"
+
+
+def _has_balancer(values: Values) -> bool:
+    return _type(values) == "LoadBalancer"
+
+
 def _has_storage(values: Values) -> bool:
     return values.get("storage", {}) is not None
 
@@ -61,6 +73,14 @@ REQUIREMENTS: Sequence[Requirement] = (
     Requirement(("replication", "minSyncReplicas"), _few_synchronous, "there are too few servers; raise replicas first"),
     Requirement(("replication", "mode"), _has_standby, "synchronous replication needs a standby; raise replicas first"),
     Requirement(("postgresql", "parameters", "synchronous_commit"), _commits_durably, f"with synchronous replication only {_COMMIT}"),
+    *(
+        Requirement(("service", key), _has_port_of_nodes, "only with service.type NodePort or LoadBalancer; set that first")
+        for key in ("nodePort", "externalTrafficPolicy")
+    ),
+    *(
+        Requirement(("service", key), _has_balancer, "only with service.type LoadBalancer; set that first")
+        for key in ("loadBalancerIP", "loadBalancerClass", "loadBalancerSourceRanges")
+    ),
     Requirement(("walVolume",), _has_storage, "a WAL volume needs `storage`"),
     Requirement(("app",), lambda values: bool(get(values, "app", "database")), "the application's owner needs app.database"),
 )

@@ -164,3 +164,23 @@ def test_bitnamis_defaults_are_not_forgotten() -> None:
     assert found.values["storage"] == {"resources": {"requests": {"storage": "8Gi"}}}
     assert migrate({"architecture": "replication", "auth": {}}).values["replicas"] == 2
     assert migrate({"pgpool": {}, "postgresql": {}}).values["replicas"] == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept"),
+    [
+        ("ClusterIP", set()),
+        ("NodePort", {"nodePort", "externalTrafficPolicy"}),
+        ("LoadBalancer", {"nodePort", "externalTrafficPolicy", "loadBalancerIP", "loadBalancerClass", "loadBalancerSourceRanges"}),
+    ],
+)
+def test_what_a_service_of_its_type_can_not_have_is_taken_back(kind: str, kept: set[str]) -> None:
+    balancer = {"loadBalancerIP": "10.0.0.1", "loadBalancerClass": "own", "loadBalancerSourceRanges": ["10.0.0.0/8"]}
+    service = {"type": kind, "nodePorts": {"postgresql": 30432}, "externalTrafficPolicy": "Cluster", **balancer}
+    found = migrate({"auth": {}, "primary": {"service": service}})
+    assert found.values["service"] == {"type": kind} | {key: each for key, each in (service | {"nodePort": 30432}).items() if key in kept}
+    if kind == "ClusterIP":
+        assert said(found, "primary.service.externalTrafficPolicy") == (
+            Outcome.NONE,
+            "only with service.type NodePort or LoadBalancer; set that first",
+        )
