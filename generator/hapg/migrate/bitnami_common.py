@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from hapg.migrate import placement
 from hapg.migrate.conversions import declared_name, environment, foreign_key, host_line, implied, major, parameter, reference
 from hapg.migrate.rules import NoCounterpart, Place, Rule, Said, change, none, same
 
@@ -154,13 +155,13 @@ def pods(prefix: str) -> tuple[Rule, ...]:
         ),
         same(f"{prefix}.podLabels.*", "podLabels.*"),
         same(f"{prefix}.podAnnotations.*", "podAnnotations.*"),
-        same(f"{prefix}.affinity", "affinity"),
+        change(f"{prefix}.affinity", "", placement.affinity, ""),
         change(f"{prefix}.podAntiAffinityPreset", "", _anti_affinity, ""),
         none(f"{prefix}.podAffinityPreset", "set affinity.podAffinity"),
         none(f"{prefix}.nodeAffinityPreset", "set affinity.nodeAffinity"),
         same(f"{prefix}.nodeSelector", "nodeSelector"),
         same(f"{prefix}.tolerations", "tolerations"),
-        same(f"{prefix}.topologySpreadConstraints", "topologySpreadConstraints"),
+        *placement.spread(f"{prefix}."),
         same(f"{prefix}.priorityClassName", "priorityClassName"),
         same(f"{prefix}.schedulerName", "schedulerName"),
         same(f"{prefix}.terminationGracePeriodSeconds", "terminationGracePeriodSeconds"),

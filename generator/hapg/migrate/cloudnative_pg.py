@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hapg.migrate import walk
+from hapg.migrate import placement, walk
 from hapg.migrate.conversions import (
     bucket,
     checksums,
@@ -100,10 +100,6 @@ def _spread(value: Any, place: Place) -> Said:
 def _topology_key(value: Any, place: Place) -> None:
     if value != "kubernetes.io/hostname" and "podAntiAffinityType" not in place.above():
         raise NoCounterpart("set topologySpreadConstraints with this topologyKey")
-
-
-def _constraint(value: Any, _place: Place) -> dict[str, Any]:
-    return {key: each for key, each in value.items() if key != "labelSelector"}
 
 
 def _secret_of(*wanted: str) -> Any:
@@ -246,17 +242,14 @@ _TABLE: tuple[Rule, ...] = (
     same("spec.affinity.nodeSelector", "nodeSelector"),
     same("spec.affinity.tolerations", "tolerations"),
     same("spec.affinity.nodeAffinity", "affinity.nodeAffinity"),
-    same("spec.affinity.additionalPodAffinity", "affinity.podAffinity"),
-    same("spec.affinity.additionalPodAntiAffinity", "affinity.podAntiAffinity"),
+    change("spec.affinity.additionalPodAffinity", "", placement.pod_affinity("affinity.podAffinity"), ""),
+    change("spec.affinity.additionalPodAntiAffinity", "", placement.pod_affinity("affinity.podAntiAffinity"), ""),
     change("spec.affinity.podAntiAffinityType", "", _spread, ""),
     change("spec.affinity.topologyKey", "", _topology_key, "with podAntiAffinityType"),
     change(
         "spec.affinity.enablePodAntiAffinity", "", implied(True, "the pods prefer different nodes; set affinity to change it"), "as always"
     ),
-    none(
-        "spec.topologySpreadConstraints[].labelSelector", "it selects the old cluster's pods; a constraint without one is for the release's"
-    ),
-    change("spec.topologySpreadConstraints[]", "topologySpreadConstraints[]", _constraint, "for the release's own pods"),
+    *placement.spread("spec."),
     same("spec.enablePDB", "podDisruptionBudget.enabled"),
     none("spec.nodeMaintenanceWindow", "a drain switches over and moves the pod; volumes are kept"),
     # Archive and backups

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hapg.migrate import walk
+from hapg.migrate import placement, walk
 from hapg.migrate.conversions import choice, declared_name, endpoint, host_line, implied, major, metadata, parameter
-from hapg.migrate.rules import NoCounterpart, Place, Rule, Said, change, none, same
+from hapg.migrate.rules import Convert, NoCounterpart, Place, Rule, Said, change, none, same
 from hapg.migrate.source import Assumed, Data, Document, Source
 from hapg.spec.foreign import CRUNCHY
 
@@ -16,15 +16,20 @@ _CREATION = "it says how the cluster was created; the data moves by an import or
 _BACKREST = "the container `backup` beside each server runs pgBackRest; set backup.resources and backup.processMax"
 
 
-def _first(to: str) -> Any:
-    """Return a conversion for a field of the first set of instances. `*` in `to` is the field's last key."""
+def _of_first_set(convert: Convert) -> Convert:
+    """Return a conversion that holds for the first set of instances alone."""
 
-    def convert(value: Any, place: Place) -> Said:
+    def checked(value: Any, place: Place) -> Any:
         if place.path[2] != 0:
             raise NoCounterpart(_OTHER_SET)
-        return Said({to: value}, "")
+        return convert(value, place)
 
-    return convert
+    return checked
+
+
+def _first(to: str) -> Convert:
+    """Return a conversion for a field of the first set of instances. `*` in `to` is the field's last key."""
+    return _of_first_set(lambda value, _place: Said({to: value}, ""))
 
 
 def _replicas(_value: Any, place: Place) -> Said:
@@ -132,9 +137,9 @@ _TABLE: tuple[Rule, ...] = (
     none(f"{_SET}.walVolumeClaimSpec", "a limit has no effect on a claim, and its other settings are fixed"),
     none(f"{_SET}.tablespaceVolumes", "a release has no tablespaces; an import puts everything into pg_default"),
     # Where the pods run
-    change(f"{_SET}.affinity", "", _first("affinity"), ""),
+    change(f"{_SET}.affinity", "", _of_first_set(placement.affinity), ""),
     change(f"{_SET}.tolerations", "", _first("tolerations"), ""),
-    change(f"{_SET}.topologySpreadConstraints", "", _first("topologySpreadConstraints"), ""),
+    *placement.spread(f"{_SET}.", _of_first_set(placement.constraint)),
     change(f"{_SET}.priorityClassName", "", _first("priorityClassName"), ""),
     change(f"{_SET}.metadata.labels.*", "", _first("podLabels.*"), ""),
     change(f"{_SET}.metadata.annotations.*", "", _first("podAnnotations.*"), ""),

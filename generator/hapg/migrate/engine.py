@@ -134,6 +134,8 @@ class Engine:
         self._add(Entry(outcome, path, tuple(dict.fromkeys(taken)), said))
         for key in found.left if isinstance(found, Said) else ():
             self._add(Entry(Outcome.NONE, (*path, key), text=_UNKNOWN))
+        for below, why in found.parts_left.items() if isinstance(found, Said) else ():
+            self._add(Entry(Outcome.NONE, (*path, *below), text=why))
 
     def _add(self, entry: Entry) -> None:
         self._done.add(entry.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hapg.migrate import checks, walk
+from hapg.migrate import checks, placement, walk
 from hapg.migrate.conversions import choice, environment, implied, major, metadata, quantity_of_megabytes, reference
 from hapg.migrate.rules import NoCounterpart, Place, Rule, Said, change, none, same
 from hapg.migrate.source import Data, Document, Source
@@ -119,7 +119,7 @@ _TABLE: tuple[Rule, ...] = (
         for rule in (
             same(f"spec.{path}nodeSelector", "nodeSelector"),
             same(f"spec.{path}resources", "resources"),
-            same(f"spec.{path}affinity", "affinity"),
+            change(f"spec.{path}affinity", "", placement.affinity, ""),
             same(f"spec.{path}tolerations", "tolerations"),
             same(f"spec.{path}schedulerName", "schedulerName"),
             change(f"spec.{path}imagePullSecrets[]", "imagePullSecrets[]", reference, "names and objects alike"),
@@ -127,7 +127,7 @@ _TABLE: tuple[Rule, ...] = (
     ),
     change(f"spec.{_POD}.env[]", "extraEnv[]", environment, ""),
     same(f"spec.{_POD}.priorityClassName", "priorityClassName"),
-    same(f"spec.{_POD}.topologySpreadConstraints", "topologySpreadConstraints"),
+    *placement.spread(f"spec.{_POD}."),
     same(f"spec.{_POD}.terminationGracePeriodSeconds", "terminationGracePeriodSeconds"),
     change(f"spec.{_POD}.containers[].resources", "", _resources, ""),
     change(f"spec.{_POD}.containers[].env[]", "", _environment, ""),

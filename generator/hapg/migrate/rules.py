@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -50,13 +50,15 @@ class Said:
     """What a conversion returns if its rule does not say enough.
 
     values: ours, by path, or by keys if one of them has a dot; of a mapping all or none are taken, of pairs each by itself. text: a
-    sentence for the report; outcome: None for the rule's; left: keys of the value that it does not use.
+    sentence for the report; outcome: None for the rule's; left: keys of the value that it does not use; parts_left: paths in the value
+    that are left out, with why.
     """
 
     values: Mapping[Any, Any] | Sequence[tuple[Any, Any]]
     text: str
     outcome: Outcome | None = None
     left: Sequence[str] = ()
+    parts_left: Mapping[Path, str] = field(default_factory=dict)
 
 
 class NoCounterpart(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hapg.migrate import walk
+from hapg.migrate import placement, walk
 from hapg.migrate.conversions import (
     checksums,
     declared_name,
@@ -166,7 +166,7 @@ _TABLE: tuple[Rule, ...] = (
     same("spec.schedulerName", "schedulerName"),
     same("spec.nodeAffinity", "affinity.nodeAffinity"),
     same("spec.tolerations", "tolerations"),
-    same("spec.topologySpreadConstraints", "topologySpreadConstraints"),
+    *placement.spread("spec."),
     same("spec.podPriorityClassName", "priorityClassName"),
     same("spec.pod_priority_class_name", "priorityClassName"),
     same("spec.podAnnotations.*", "podAnnotations.*"),
