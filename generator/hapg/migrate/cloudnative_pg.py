@@ -115,7 +115,7 @@ def _secret_of(*wanted: str) -> Any:
 
 
 def _azure(value: Any, _place: Place) -> Said:
-    match = re.fullmatch(r"https://([^.]+)\.blob\.core\.windows\.net/([^/]+)(/.*?)?/?", str(value))
+    match = re.fullmatch(r"https://([^.]+)\.blob\.core\.windows\.net/([^/]+)(/.+)?", str(value).rstrip("/"))
     if match is None:
         return Said(bucket(value, _place), "WAL and backups go there, by pgBackRest, which doesn't read those of Barman")
     path: dict[Any, Any] = {"archiver.path": match[3]} if match[3] else {}

@@ -212,7 +212,7 @@ def checksums(value: Any, _place: Place) -> None:
 
 def bucket(url: Any, _place: Place) -> dict[Any, Any]:
     """Return the values of an archive at a URL such as s3://bucket/folder."""
-    match = re.fullmatch(r"(s3|gs)://([^/]+)(/.*?)?/?", str(url))
+    match = re.fullmatch(r"(s3|gs)://([^/]+)(/.+)?", str(url).rstrip("/"))
     if match is None:
         raise NoCounterpart("not a URL such as s3://BUCKET/FOLDER; set archiver.*")
     found: dict[Any, Any] = {"archiver.type": "s3" if match[1] == "s3" else "gcs", "archiver.bucket": match[2]}

@@ -184,3 +184,19 @@ def test_what_a_service_of_its_type_can_not_have_is_taken_back(kind: str, kept: 
             Outcome.NONE,
             "only with service.type NodePort or LoadBalancer; set that first",
         )
+
+
+@pytest.mark.parametrize(
+    ("url", "archiver"),
+    [
+        ("s3://backups", {"type": "s3", "bucket": "backups"}),
+        ("s3://backups/", {"type": "s3", "bucket": "backups"}),
+        ("gs://backups/pg/main/", {"type": "gcs", "bucket": "backups", "path": "/pg/main"}),
+        ("https://account.blob.core.windows.net/backups/", {"type": "azure", "bucket": "backups"}),
+        ("https://account.blob.core.windows.net/backups/pg/", {"type": "azure", "bucket": "backups", "path": "/pg"}),
+    ],
+)
+def test_where_barman_archives_to(url: str, archiver: dict[str, str]) -> None:
+    key = {"name": "login", "key": "AWS_ACCESS_KEY_ID"}
+    store = {"destinationPath": url, "s3Credentials": {"accessKeyId": key}}
+    assert migrate(CNPG, {"backup": {"barmanObjectStore": store}}).values["archiver"] == {**archiver, "secretName": "login"}
