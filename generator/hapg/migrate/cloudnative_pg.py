@@ -41,9 +41,26 @@ _ROLE = {
     "inRoles": "memberOf",
     "passwordSecret": "passwordSecret",
 }
+_METHODS = ("initdb", "recovery", "pg_basebackup")
 _COMPRESSION = {"gzip": "gz", "bzip2": "bz2", "lz4": "lz4", "zstd": "zst", "snappy": "lz4"}
 _CREATION = "it says how the cluster was created; the data moves by an import or a clone, see below"
 _TIMES = "the Lease and the agents have times of their own; set failover.*"
+
+
+def _bootstrap(document: Document) -> Any:
+    """Return the part of bootstrap that says how the cluster was created, None if there is none."""
+    return next((found for key in _METHODS if (found := walk.get(document, "spec", "bootstrap", key)) is not None), None)
+
+
+def _database(document: Document) -> str:
+    """Return the name of the application's database, which initdb always makes; "" if it is not known."""
+    said = walk.get(_bootstrap(document), "database")
+    return str(said or ("app" if _is_by_initdb(document) else ""))
+
+
+def _is_by_initdb(document: Document) -> bool:
+    bootstrap = walk.get(document, "spec", "bootstrap")
+    return not bootstrap or walk.get(bootstrap, "initdb") is not None
 
 
 def _synchronous(value: Any, _place: Place) -> Said:
@@ -66,8 +83,7 @@ def _most(value: Any, place: Place) -> Said:
 
 
 def _role(value: Any, place: Place) -> Said:
-    initdb = walk.get(place.document, "spec", "bootstrap", "initdb")
-    if value["name"] == (walk.get(initdb, "owner") or walk.get(initdb, "database")):
+    if value["name"] == (walk.get(_bootstrap(place.document), "owner") or _database(place.document)):
         raise NoCounterpart("the owner of app.database is made with it, with the password in app.secretName")
     found: Said = record("roles[]", _ROLE, "with the chart's names of its attributes")(value, place)
     return found
@@ -197,9 +213,15 @@ _TABLE: tuple[Rule, ...] = (
     change("spec.maxSyncReplicas", "", _most, ""),
     none("spec.replicationSlots", "each replica always has a slot; slots for logical replication do not fail over"),
     # Roles and databases
-    same("spec.bootstrap.initdb.database", "app.database"),
-    same("spec.bootstrap.initdb.owner", "app.owner"),
-    same("spec.bootstrap.initdb.secret.name", "app.secretName"),
+    *(
+        rule
+        for method in _METHODS
+        for rule in (
+            same(f"spec.bootstrap.{method}.database", "app.database"),
+            same(f"spec.bootstrap.{method}.owner", "app.owner"),
+            same(f"spec.bootstrap.{method}.secret.name", "app.secretName"),
+        )
+    ),
     *(
         change(f"spec.bootstrap.initdb.{key}", "initdb.args[]", initdb_option(option), "an option of initdb")
         for key, option in (
@@ -309,17 +331,17 @@ def _version(document: Document) -> object:
 
 def _data(document: Document, name: str) -> Data:
     superuser = walk.get(document, "spec", "enableSuperuserAccess") is True
-    database = walk.get(document, "spec", "bootstrap", "initdb", "database") or "app"
+    own = walk.get(document, "spec", "superuserSecret", "name") if superuser else walk.get(_bootstrap(document), "secret", "name")
     return Data(
         host=f"{name}-rw",
-        secret=f"{name}-superuser" if superuser else f"{name}-app",
+        secret=str(own or f"{name}-{'superuser' if superuser else 'app'}"),
         login="`postgres`, who can read everything" if superuser else "the owner of the database, who can read what is his own",
         logical="The source has `wal_level = logical`; the role needs REPLICATION there.",
         clone="The superuser needs `enableSuperuserAccess: true`.",
         volume="CloudNativePG's claims are those of single pods, without the marks by which a release knows its volumes.",
         collides=f"the Secret `{name}-app` would be that of both.",
         ssl_mode="require",
-        databases=(str(database),),
+        databases=tuple(filter(None, (_database(document),))),
     )
 
 
@@ -333,8 +355,8 @@ SOURCE = Source(
         Assumed(
             "app.database",
             "app",
-            "without bootstrap there is a database `app` of a role `app`",
-            lambda found: not walk.get(found, "spec", "bootstrap"),
+            "initdb makes a database `app`, if it is told no other",
+            _is_by_initdb,
         ),
     ),
 )

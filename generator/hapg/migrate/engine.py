@@ -59,10 +59,13 @@ class Engine:
                     self._leave(rule, path, value)
         for path, value in list(walk.untouched(self._document, self._done)):
             self._add(Entry(Outcome.OFF if walk.is_empty(value) else Outcome.NONE, path, text=_UNKNOWN))
+        return self.made
+
+    def take_back(self) -> None:
+        """Take back each value that needs another one, which isn't there."""
         for requirement in REQUIREMENTS:
             if walk.get(self.made.values, *requirement.path) is not None and not requirement.holds(self.made.values):
                 self._take_back(requirement)
-        return self.made
 
     def assume(self, to: str, value: Any) -> bool:
         """Set our value unless it is set. True if it was not."""

@@ -226,10 +226,12 @@ _TABLE: tuple[Rule, ...] = (
 def _data(document: Document, name: str) -> Data:
     old = document.get("apiVersion") == "kubedb.com/v1alpha1"
     keys = "`POSTGRES_USER` and `POSTGRES_PASSWORD`" if old else "`username` and `password`"
+    given = walk.get(document, "spec", *(("databaseSecret", "secretName") if old else ("authSecret", "name")))
+    secret = str(given or f"{name}-auth")
     return Data(
         host=name,
-        secret="" if old else f"{name}-auth",
-        login=f"KubeDB keeps them in the Secret `{name}-auth`, under {keys}",
+        secret="" if old else secret,
+        login=f"KubeDB keeps them in the Secret `{secret}`, under {keys}",
         logical="The source needs `wal_level = logical` in its configuration file, and a restart.",
         clone="KubeDB's images are of Alpine and the chart's of Debian: indexes on text would have to be built again.",
         volume="KubeDB's claims hold the data in another folder, and without the marks by which a release knows its volumes.",

@@ -94,6 +94,7 @@ def migrate(source: Source, document: Document, place: str, name: str = "") -> M
     assumed = [each for each in source.assumed if each.when(document) and engine.assume(each.to, each.value)]
     if engine.assume("spec:version", version.major):
         assumed.append(Assumed("spec.version", version.major, version.text))
+    engine.take_back()
     namespace = found.get("namespace")
     return Migration(
         source,

@@ -83,7 +83,15 @@ def _cloudnative_pg(name: str, store: dict[str, Any], **initdb: Any) -> dict[str
     }
 
 
+def _bootstrapped(method: str) -> dict[str, Any]:
+    found = _cloudnative_pg(method.replace("_", "-"), {})
+    found["spec"]["bootstrap"] = {method: {"source": "old", "database": "shop", "owner": "bob", "secret": {"name": "bob"}}}
+    return found
+
+
 _CLOUDNATIVE_PG: Any = [
+    _bootstrapped("recovery"),
+    _bootstrapped("pg_basebackup"),
     _cloudnative_pg(
         "azure",
         {

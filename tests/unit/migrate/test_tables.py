@@ -200,3 +200,39 @@ def test_where_barman_archives_to(url: str, archiver: dict[str, str]) -> None:
     key = {"name": "login", "key": "AWS_ACCESS_KEY_ID"}
     store = {"destinationPath": url, "s3Credentials": {"accessKeyId": key}}
     assert migrate(CNPG, {"backup": {"barmanObjectStore": store}}).values["archiver"] == {**archiver, "secretName": "login"}
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "app", "databases"),
+    [
+        ({}, {"database": "app"}, ("app",)),
+        ({"initdb": {"encoding": "UTF8"}}, {"database": "app"}, ("app",)),
+        ({"initdb": {"owner": "bob", "secret": {"name": "bob"}}}, {"database": "app", "owner": "bob", "secretName": "bob"}, ("app",)),
+        ({"initdb": {"database": "shop"}}, {"database": "shop"}, ("shop",)),
+        ({"recovery": {"database": "shop", "owner": "bob"}}, {"database": "shop", "owner": "bob"}, ("shop",)),
+        ({"pg_basebackup": {"source": "old", "database": "shop"}}, {"database": "shop"}, ("shop",)),
+        ({"recovery": {"source": "old"}}, None, ()),
+    ],
+)
+def test_the_application_of_cloudnative_pg(bootstrap: dict[str, Any], app: dict[str, str] | None, databases: tuple[str, ...]) -> None:
+    owner = (app or {}).get("owner") or (app or {}).get("database", "other")
+    found = migrate(CNPG, {"bootstrap": bootstrap, "managed": {"roles": [{"name": owner, "login": True}]}})
+    assert found.values.get("app") == app
+    assert found.data.databases == databases
+    assert said(found, "spec.managed.roles[0]")[0] is (Outcome.NONE if app else Outcome.CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("document", "spec", "secret"),
+    [
+        (CNPG, {}, "db-app"),
+        (CNPG, {"bootstrap": {"initdb": {"secret": {"name": "own"}}}}, "own"),
+        (CNPG, {"enableSuperuserAccess": True, "bootstrap": {"initdb": {"secret": {"name": "own"}}}}, "db-superuser"),
+        (CNPG, {"enableSuperuserAccess": True, "superuserSecret": {"name": "super"}}, "super"),
+        (CNPG, {"superuserSecret": {"name": "super"}}, "db-app"),
+        (KUBEDB, {}, "db-auth"),
+        (KUBEDB, {"authSecret": {"name": "own"}}, "own"),
+    ],
+)
+def test_the_login_of_the_old_cluster_is_in_the_secret_that_it_uses(document: dict[str, Any], spec: dict[str, Any], secret: str) -> None:
+    assert output.import_values(migrate(document, spec))["import"]["from"]["secretName"] == secret
