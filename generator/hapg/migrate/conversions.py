@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hapg.migrate.rules import Convert, NoCounterpart, Outcome, Place, Rule, Said, change, filled
+from hapg.migrate.rules import Convert, NoCounterpart, Outcome, Place, Rule, Said, change, filled, same
 from hapg.migrate.walk import is_below
 from hapg.spec import error_messages, restrictions
 from hapg.spec.exported import FILLED_ANNOTATIONS, FILLED_METADATA
@@ -197,6 +197,25 @@ def environment(value: Any, _place: Place) -> Any:
     if str(value["name"]).startswith(("POD_", "HAPG_", "PG", "POSTGRES_")):
         raise NoCounterpart("the chart sets such variables itself")
     return value
+
+
+def synchronous_mode(prefix: str) -> tuple[Rule, ...]:
+    """Return the rules for Patroni's synchronous replication."""
+    return (
+        change(f"{prefix}.synchronous_mode", "", _synchronous, ""),
+        change(f"{prefix}.synchronous_mode_strict", "", lambda *_: None, "with synchronous_mode, replication.synchronousPolicy"),
+        same(f"{prefix}.synchronous_node_count", "replication.minSyncReplicas"),
+    )
+
+
+def _synchronous(value: Any, place: Place) -> Said:
+    said = str(value).lower()
+    if said in ("false", "off"):
+        return Said({}, "asynchronous, as without it")
+    if said not in ("true", "on", "quorum"):
+        raise NoCounterpart("set replication.mode and replication.synchronousPolicy")
+    policy = "strict" if str(place.above().get("synchronous_mode_strict")).lower() in ("true", "on") else "preferred"
+    return Said({"replication.mode": "synchronous", "replication.synchronousPolicy": policy}, "with synchronous_mode_strict as the policy")
 
 
 def initdb_option(option: str) -> Convert:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hapg.migrate import placement, walk
-from hapg.migrate.conversions import choice, declared_name, endpoint, host_line, implied, major, metadata, parameter
+from hapg.migrate.conversions import declared_name, endpoint, host_line, implied, major, metadata, parameter, synchronous_mode
 from hapg.migrate.rules import Convert, NoCounterpart, Place, Rule, Said, change, none, same
 from hapg.migrate.source import Assumed, Data, Document, Source
 from hapg.spec.foreign import CRUNCHY
@@ -154,19 +154,7 @@ _TABLE: tuple[Rule, ...] = (
     change(f"{_DYNAMIC}.postgresql.parameters.*", "postgresql.parameters.*", parameter, ""),
     change("spec.config.parameters.*", "postgresql.parameters.*", parameter, ""),
     change(f"{_DYNAMIC}.postgresql.pg_hba[]", "postgresql.pgHba[]", host_line, ""),
-    change(
-        f"{_DYNAMIC}.synchronous_mode",
-        "replication.mode",
-        choice({True: "synchronous", False: None}, "set replication.mode"),
-        "by the chart's word; Patroni goes on without a standby, which replication.synchronousPolicy says here",
-    ),
-    change(
-        f"{_DYNAMIC}.synchronous_mode_strict",
-        "replication.synchronousPolicy",
-        choice({True: "strict", False: "preferred"}, "set replication.synchronousPolicy"),
-        "by the chart's word",
-    ),
-    same(f"{_DYNAMIC}.synchronous_node_count", "replication.minSyncReplicas"),
+    *synchronous_mode(_DYNAMIC),
     same(f"{_DYNAMIC}.maximum_lag_on_failover", "failover.maxLagBytes"),
     none("spec.patroni", "there is no Patroni; the Lease has times of its own, failover.*, and `hapg switchover` moves the primary"),
     none("spec.authentication", "add lines to postgresql.pgHba"),

@@ -15,6 +15,7 @@ from hapg.migrate.conversions import (
     major,
     metadata,
     parameter,
+    synchronous_mode,
 )
 from hapg.migrate.rules import NoCounterpart, Outcome, Place, Rule, Said, change, none, same
 from hapg.migrate.source import Assumed, Data, Document, Source
@@ -60,13 +61,6 @@ def _prepared(value: Any, place: Place) -> Said:
         "without the operator's default roles; leave schemas and extensions out until the data is imported",
         left=left,
     )
-
-
-def _synchronous(value: Any, place: Place) -> Said:
-    if value is not True:
-        return Said({}, "asynchronous, as without it")
-    policy = "strict" if place.above().get("synchronous_mode_strict") else "preferred"
-    return Said({"replication.mode": "synchronous", "replication.synchronousPolicy": policy}, "with synchronous_mode_strict as the policy")
 
 
 def _instances(value: Any, _place: Place) -> Said:
@@ -118,9 +112,7 @@ _TABLE: tuple[Rule, ...] = (
         for option in ("encoding", "locale", "lc-collate", "lc-ctype", "locale-provider", "icu-locale", "wal-segsize")
     ),
     none("spec.patroni.initdb", "set initdb.args, as far as initdb has such an option"),
-    change("spec.patroni.synchronous_mode", "", _synchronous, ""),
-    change("spec.patroni.synchronous_mode_strict", "", lambda *_: None, "with synchronous_mode, replication.synchronousPolicy"),
-    same("spec.patroni.synchronous_node_count", "replication.minSyncReplicas"),
+    *synchronous_mode("spec.patroni"),
     same("spec.patroni.maximum_lag_on_failover", "failover.maxLagBytes"),
     change(
         "spec.patroni.failsafe_mode", "", lambda *_: None, "the primary's lease is always extended by its replicas while the API is away"

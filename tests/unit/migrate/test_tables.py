@@ -83,11 +83,18 @@ def test_an_archive_without_credentials_is_taken_back() -> None:
         ({"synchronous_mode": True}, ("synchronous", "preferred")),
         ({"synchronous_mode": True, "synchronous_mode_strict": True}, ("synchronous", "strict")),
         ({"synchronous_mode": False}, (None, None)),
+        ({"synchronous_mode": "on"}, ("synchronous", "preferred")),
+        ({"synchronous_mode": "quorum", "synchronous_mode_strict": "on"}, ("synchronous", "strict")),
+        ({"synchronous_mode": "sometimes"}, (None, None)),
     ],
 )
-def test_synchronous_replication_of_zalando(patroni: dict[str, Any], replication: tuple[Any, Any]) -> None:
-    found = migrate(ZALANDO, {"numberOfInstances": 2, "patroni": patroni}).values
-    assert (get(found, "replication", "mode"), get(found, "replication", "synchronousPolicy")) == replication
+def test_synchronous_replication_by_patroni(patroni: dict[str, Any], replication: tuple[Any, Any]) -> None:
+    for document, spec in (
+        (ZALANDO, {"numberOfInstances": 2, "patroni": patroni}),
+        (CRUNCHY, {"instances": [{"replicas": 2}], "patroni": {"dynamicConfiguration": patroni}}),
+    ):
+        found = migrate(document, spec).values
+        assert (get(found, "replication", "mode"), get(found, "replication", "synchronousPolicy")) == replication
 
 
 def test_users_of_zalando() -> None:
