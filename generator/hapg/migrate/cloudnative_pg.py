@@ -351,6 +351,7 @@ SOURCE = Source(
     _version,
     _data,
     (
+        Assumed("replicas", 1, "there is one instance"),
         Assumed("standbyMode", "hot", "CloudNativePG's standbys answer queries, so these do too"),
         Assumed(
             "app.database",

@@ -34,10 +34,13 @@ def _first(to: str) -> Convert:
 
 def _replicas(_value: Any, place: Place) -> Said:
     """Return the number of servers of all sets, which are alike in a release."""
-    sets = place.document["spec"]["instances"]
-    if place.path[2] != 0:
-        raise NoCounterpart(_OTHER_SET)
-    return Said({"replicas": sum(each.get("replicas", 1) for each in sets)}, "the servers of all sets" if len(sets) > 1 else "")
+    return Said({"replicas": _servers(place.document)}, "the servers of all sets" if len(place.document["spec"]["instances"]) > 1 else "")
+
+
+def _servers(document: Document) -> int:
+    sets = walk.get(document, "spec", "instances")
+    counts = [walk.get(each, "replicas") for each in (sets if isinstance(sets, list) else [])]
+    return sum(count if isinstance(count, int) else 1 for count in counts) or 1
 
 
 def _wal_size(value: Any, place: Place) -> Said:
@@ -225,5 +228,8 @@ SOURCE = Source(
     _TABLE,
     lambda document: walk.get(document, "spec", "postgresVersion"),
     _data,
-    (Assumed("standbyMode", "hot", "Crunchy's replicas answer queries, so these do too"),),
+    (
+        Assumed("replicas", _servers, "a set has one server"),
+        Assumed("standbyMode", "hot", "Crunchy's replicas answer queries, so these do too"),
+    ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 from hapg.migrate import checks, placement, walk
 from hapg.migrate.conversions import choice, environment, implied, major, metadata, quantity_of_megabytes, reference
 from hapg.migrate.rules import NoCounterpart, Place, Rule, Said, change, none, same
-from hapg.migrate.source import Data, Document, Source
+from hapg.migrate.source import Assumed, Data, Document, Source
 from hapg.spec import storage
 from hapg.spec.foreign import KUBEDB
 from hapg.spec.version_profiles import PROFILES
@@ -239,4 +239,10 @@ def _data(document: Document, name: str) -> Data:
     )
 
 
-SOURCE = Source(KUBEDB, _TABLE, lambda document: walk.get(document, "spec", "version"), _data)
+SOURCE = Source(
+    KUBEDB,
+    _TABLE,
+    lambda document: walk.get(document, "spec", "version"),
+    _data,
+    (Assumed("replicas", 1, "KubeDB runs one server"),),
+)

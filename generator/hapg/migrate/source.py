@@ -18,13 +18,17 @@ Document = Mapping[str, Any]
 class Assumed:
     """What a system does if nothing is said, where the chart does something else.
 
-    to: our path; text: for the report; when: for which documents.
+    to: our path; value: ours, or a function of the document; text: for the report; when: for which documents.
     """
 
     to: str
     value: Any
     text: str
     when: Callable[[Document], bool] = lambda _: True
+
+    def of(self, document: Document) -> Any:
+        """Return our value for a document."""
+        return self.value(document) if callable(self.value) else self.value
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def migrate(source: Source, document: Document, place: str, name: str = "") -> M
     version = conversions.version(source.version(document))
     engine = Engine(document, version.major, new_name)
     made = engine.apply(source.table)
-    assumed = [each for each in source.assumed if each.when(document) and engine.assume(each.to, each.value)]
+    assumed = [each for each in source.assumed if each.when(document) and engine.assume(each.to, each.of(document))]
     if engine.assume("spec:version", version.major):
         assumed.append(Assumed("spec.version", version.major, version.text))
     engine.take_back()

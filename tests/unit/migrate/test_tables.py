@@ -121,6 +121,20 @@ def test_sets_of_instances_are_added_up() -> None:
     assert said(found, "spec.instances[1].priorityClassName")[0] is Outcome.NONE
 
 
+@pytest.mark.parametrize(
+    ("document", "spec", "replicas"),
+    [
+        (CNPG, {}, 1),
+        (KUBEDB, {}, 1),
+        (CRUNCHY, {}, 1),
+        (CRUNCHY, {"instances": [{}, {}]}, 2),
+        (CRUNCHY, {"instances": [{}, {"replicas": 2}]}, 3),
+    ],
+)
+def test_servers_that_nobody_counts(document: dict[str, Any], spec: dict[str, Any], replicas: int) -> None:
+    assert migrate(document, spec).values["replicas"] == replicas
+
+
 def test_users_of_crunchy() -> None:
     users = [{"name": "a", "databases": ["x", "y"], "options": "SUPERUSER NOLOGIN"}, {"name": "b", "databases": ["y"]}]
     found = migrate(CRUNCHY, {"users": users})
@@ -142,7 +156,7 @@ def test_users_of_crunchy() -> None:
 )
 def test_the_deletion_policy_of_kubedb(policy: str, values: dict[str, Any]) -> None:
     for key in ("deletionPolicy", "terminationPolicy"):
-        assert migrate(KUBEDB, {"version": "16.1", key: policy}).values == values
+        assert migrate(KUBEDB, {"version": "16.1", "replicas": 2, key: policy}).values == {"replicas": 2, **values}
 
 
 def test_tls_without_a_certificate_is_taken_back() -> None:
