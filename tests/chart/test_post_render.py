@@ -71,7 +71,7 @@ def pod_of(found: Objects) -> helm.Object:
 
 
 def test_the_examples_are_tested() -> None:
-    assert {path.stem for path in HOOKS.glob("*.py")} == set(ALL)
+    assert {path.stem for path in HOOKS.glob("*.py")} == {*ALL, "publisher"}
 
 
 def test_labels_on_every_object(with_hooks: Helm) -> None:
@@ -106,6 +106,18 @@ def test_an_image_that_is_not_in_the_mirror(tmp_path: Path, capsys: pytest.Captu
     assert main(["generate", str(tmp_path / "pg.yaml"), "-o", str(tmp_path / "out"), "--hooks", str(HOOKS / "company.py")]) == 2
     assert "the image postgres:15.4 is not in the mirror; available are postgres:15, ha-postgres-failover:0.1.0" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_publisher_of_a_packaged_chart(tmp_path: Path) -> None:
+    (tmp_path / "pg.yaml").write_text(WARM)
+    assert main(["generate", str(tmp_path / "pg.yaml"), "-o", str(tmp_path), "--hooks", str(HOOKS / "publisher.py")]) == 0
+    assert main(["package", str(tmp_path / "ha-postgres"), "-o", str(tmp_path / "repository"), "--url", "https://charts.example.com"]) == 0
+    [entry] = yaml.safe_load((tmp_path / "repository" / "index.yaml").read_text(encoding="utf-8"))["entries"]["ha-postgres"]
+    assert entry["maintainers"] == [{"name": "Orders", "email": "orders@example.com"}]
+    assert (entry["home"], entry["icon"]) == ("https://example.com/charts/orders", "https://example.com/charts/orders.svg")
+    assert {"artifacthub.io/images", "artifacthub.io/links", "artifacthub.io/changes", "artifacthub.io/signKey"} <= set(
+        entry["annotations"]
+    )
 
 
 def test_the_pool(with_hooks: Helm) -> None:
