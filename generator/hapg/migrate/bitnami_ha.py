@@ -60,12 +60,12 @@ _SERVER: tuple[Rule, ...] = (
     same("postgresql.initdbScripts.*", "initdb.scripts.*"),
     same("postgresql.initdbScriptsCM", "initdb.scriptsConfigMap"),
     same("postgresql.initdbScriptsSecret", "initdb.scriptsSecret"),
-    same("postgresql.extraInitContainers[]", "initContainers[]"),
     *(none(f"postgresql.{key}", "set connectionLimit of a role in roles") for key in ("postgresConnectionLimit", "dbUserConnectionLimit")),
     *(none(f"postgresql.{key}", "passwords are read from files anyway") for key in ("usePasswordFile", "usePasswordFiles")),
     change("postgresql.updateStrategyType", "", implied("RollingUpdate", "pods are always replaced one by one"), "as always"),
     change("postgresql.containerPorts.postgresql", "", implied(5432, "the servers listen on 5432; set service.port"), "as always"),
     *shared.pods("postgresql"),
+    same("postgresql.extraInitContainers[]", "initContainers[]"),
     *(
         none(f"postgresql.{key}", _REPMGR)
         for key in (

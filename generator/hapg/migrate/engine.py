@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hapg.migrate import checks, walk
+from hapg.migrate import checks, own_names, walk
 from hapg.migrate.checks import IN_SPEC
 from hapg.migrate.requirements import REQUIREMENTS, Requirement
 from hapg.migrate.rules import NoCounterpart, Outcome, Place, Rule, Said
@@ -147,7 +147,7 @@ class Engine:
     def _set(self, path: tuple[str, ...], value: Any) -> str:
         """Set our value; return why it can't be set, "" if it is."""
         in_spec, keys = path[0] == IN_SPEC, path[1:] if path[0] == IN_SPEC else path
-        problem = self._checks.problem(in_spec, keys, value)
+        problem = self._checks.problem(in_spec, keys, value) or own_names.missing_volume(keys, value, self.made.values)
         if problem:
             return problem
         node = self.made.spec if in_spec else self.made.values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hapg.migrate.walk import get
@@ -14,6 +14,7 @@ VOLUMES = (
     *("former-major", "source", "roles", "import-ca"),
     *("backup-key", "repository", "repository-credentials", "source-repository", "source-repository-credentials"),
 )
+ALWAYS = ("data", "run", "config", "secret", "supervisor", "shm", "tmp", "token")
 CONTAINERS = ("postgres", "failover", "prepare", "backup", "former-major")
 PATHS = ("/var/lib/postgresql/data", "/var/lib/postgresql/wal", "/run/hapg", "/var/run/hapg", "/etc/hapg", "/dev/shm", "/opt/hapg-former")  # noqa: S108
 _LABELS = ("kubedb.com/", "app.kubernetes.io/", "ha-postgres/", "helm.sh/chart")
@@ -44,6 +45,19 @@ def problem(path: Sequence[str], value: Any) -> str:
     if tuple(path[:2]) == ("initdb", "scripts") and len(path) == 3 and not _SCRIPT.fullmatch(last):
         return f"initdb.scripts: {last} is not run; only SQL is, in files called NAME.sql"
     return ""
+
+
+def missing_volume(path: Sequence[str], value: Any, values: Mapping[str, Any]) -> str:
+    """Return which volume a mount at our path, or in a container there, lacks among all values; "" if none."""
+    if path[0] == "extraVolumeMounts":
+        mounts = [value]
+    elif path[0] in ("extraContainers", "initContainers"):
+        mounts = get(value, "volumeMounts") or []
+    else:
+        return ""
+    there = {*ALWAYS, *(get(each, "name") for each in values.get("extraVolumes") or ())}
+    missing = [name for each in mounts if (name := get(each, "name")) not in there]
+    return f"{path[0]}: there is no volume {missing[0]}; declare it in extraVolumes" if missing else ""
 
 
 def _overlaps(path: str) -> bool:

@@ -10,6 +10,8 @@ import pytest
 
 from hapg.migrate import own_names
 from hapg.migrate.checks import of_major
+from hapg.migrate.rules import Outcome
+from tests.unit.migrate.test_tables import migrate, said
 
 TEMPLATES = Path(__file__).parents[3] / "generator" / "hapg" / "chart" / "template" / "templates"
 
@@ -21,6 +23,24 @@ def test_the_names_are_those_of_the_templates() -> None:
     assert [name for name in own_names.CONTAINERS if f'"{name}"' not in rest] == []
     mounts = "".join(path.read_text() for path in TEMPLATES.glob("*.tpl"))
     assert [path for path in own_names.PATHS if f'"{path}"' not in mounts] == []
+
+
+def test_the_volumes_that_are_always_there_are_those_of_the_template() -> None:
+    always = (TEMPLATES / "_pods.tpl").read_text().split("$volumes := list ", 1)[1].split(" -}}", 1)[0]
+    assert tuple(always.replace('"', "").split()) == own_names.ALWAYS
+
+
+@pytest.mark.parametrize("key", ["sidecars", "initContainers", "extraVolumeMounts"])
+def test_a_mount_of_a_volume_that_the_release_lacks_is_left_out(key: str) -> None:
+    def item(volume: str) -> dict[str, Any]:
+        mount = {"name": volume, "mountPath": "/x"}
+        return mount if key == "extraVolumeMounts" else {"name": "own", "image": "own:1", "volumeMounts": [mount]}
+
+    found = migrate({"auth": {}, "primary": {"extraVolumes": [{"name": "mine", "emptyDir": {}}], key: [item("gone")]}})
+    assert "declare it in extraVolumes" in said(found, f"primary.{key}[0]")[1]
+    for volume in ("mine", "tmp"):
+        found = migrate({"auth": {}, "primary": {key: [item(volume)], "extraVolumes": [{"name": "mine", "emptyDir": {}}]}})
+        assert said(found, f"primary.{key}[0]")[0] is Outcome.TAKEN
 
 
 @pytest.mark.parametrize(
