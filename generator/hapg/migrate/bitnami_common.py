@@ -8,7 +8,7 @@ from typing import Any
 
 from hapg.migrate import placement
 from hapg.migrate.conversions import declared_name, environment, foreign_key, host_line, implied, major, parameter, reference
-from hapg.migrate.rules import NoCounterpart, Place, Rule, Said, change, none, same
+from hapg.migrate.rules import Convert, NoCounterpart, Place, Rule, Said, change, none, same
 
 VOLUME = "Bitnami's claims hold the data in another folder and of another user, and without the marks of a release."
 COLLIDES = "the release must not be called as the old one, for which RELEASE stands."
@@ -53,6 +53,15 @@ def rules_of_hosts(text: Any, place: Place) -> Said:
     )
 
 
+def storage_class(to: str) -> Convert:
+    """Return a conversion of a class's name; a hyphen is how Bitnami's charts write the claims that have none."""
+
+    def convert(value: Any, _place: Place) -> Said:
+        return Said({"storage.storageClassName": ""}, "claims without a class") if value == "-" else Said({to: value}, "")
+
+    return convert
+
+
 def _anti_affinity(value: Any, _place: Place) -> Said:
     if value == "soft":
         return Said({}, "as always: the pods prefer different nodes")
@@ -67,8 +76,8 @@ def common() -> tuple[Rule, ...]:
     return (
         same("global.imageRegistry", "global.imageRegistry"),
         same("global.imagePullSecrets[]", "global.imagePullSecrets[]"),
-        same("global.storageClass", "global.storageClass"),
-        same("global.defaultStorageClass", "global.storageClass"),
+        change("global.storageClass", "", storage_class("global.storageClass"), ""),
+        change("global.defaultStorageClass", "", storage_class("global.storageClass"), ""),
         none("global.security", "it is about Bitnami's images"),
         none("global.compatibility", "set securityContext.uid to `platform` for OpenShift"),
         none("kubeVersion", "the chart asks Helm for it"),
@@ -234,7 +243,7 @@ def persistence(prefix: str) -> tuple[Rule, ...]:
             ),
             "",
         ),
-        same(f"{prefix}.storageClass", "storage.storageClassName"),
+        change(f"{prefix}.storageClass", "", storage_class("storage.storageClassName"), ""),
         same(f"{prefix}.accessModes", "storage.accessModes"),
         same(f"{prefix}.size", "storage.resources.requests.storage"),
         none(prefix, "all servers' claims are made from one template, with the chart's own layout"),

@@ -257,3 +257,16 @@ def test_the_application_of_cloudnative_pg(bootstrap: dict[str, Any], app: dict[
 )
 def test_the_login_of_the_old_cluster_is_in_the_secret_that_it_uses(document: dict[str, Any], spec: dict[str, Any], secret: str) -> None:
     assert output.import_values(migrate(document, spec))["import"]["from"]["secretName"] == secret
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"auth": {}, "primary": {"persistence": {"storageClass": "-"}}},
+        {"auth": {}, "global": {"defaultStorageClass": "-"}},
+        {"pgpool": {}, "persistence": {"storageClass": "-"}},
+    ],
+)
+def test_bitnamis_hyphen_is_no_storage_class(values: dict[str, Any]) -> None:
+    found = migrate(values).values
+    assert (get(found, "storage", "storageClassName"), get(found, "global", "storageClass")) == ("", None)
