@@ -40,7 +40,11 @@ def _secret(value: Any, place: Place) -> Said:
     found = {}
     if keys.get("adminPasswordKey") == "POSTGRES_PASSWORD":
         found["databaseSecret.secretName"] = value
-    if place.above().get("database") and keys.get("userPasswordKey", "password") in ("", "password"):
+    if (
+        place.above().get("database")
+        and shared.has_own_user(place.document)
+        and keys.get("userPasswordKey", "password") in ("", "password")
+    ):
         found["app.secretName"] = value
     text = "the password of `postgres` has to be under POSTGRES_PASSWORD for databaseSecret.secretName, the owner's under `password`"
     if not found:
@@ -56,7 +60,7 @@ def _retention(value: Any, place: Place) -> Said:
 
 def _auth(prefix: str) -> tuple[Rule, ...]:
     return (
-        same(f"{prefix}.database", "app.database"),
+        change(f"{prefix}.database", "", shared.database, ""),
         change(f"{prefix}.username", "app.owner", shared.owner, ""),
         change(f"{prefix}.existingSecret", "", _secret, ""),
         *(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hapg.migrate import placement
+from hapg.migrate import placement, walk
 from hapg.migrate.conversions import declared_name, environment, foreign_key, host_line, implied, major, parameter, reference
 from hapg.migrate.rules import Convert, NoCounterpart, Place, Rule, Said, change, none, same
 
@@ -280,6 +280,23 @@ def full_name(document: Mapping[str, Any], otherwise: str) -> str:
     """Return how the old release's objects are called, `otherwise` if the values don't say it."""
     given = str(document.get("fullnameOverride") or "")
     return given if re.fullmatch("[-a-z0-9]+", given) else otherwise
+
+
+_LOGINS = (("global", "postgresql", "auth"), ("global", "postgresql"), ("auth",), ("postgresql",))
+
+
+def has_own_user(document: Mapping[str, Any]) -> bool:
+    """True if the database is of another user than `postgres`."""
+    names = (walk.get(document, *path, "username") for path in _LOGINS)
+    return next(filter(None, names), "postgres") != "postgres"
+
+
+def database(value: Any, place: Place) -> Said:
+    """Return the application's database, or one of `postgres`, which has no owner of its own."""
+    name = declared_name(value, place)
+    if has_own_user(place.document):
+        return Said({"app.database": name}, "")
+    return Said({"databases[]": {"name": name}}, "a database of `postgres`, as there is no username")
 
 
 def owner(value: Any, place: Place) -> Any:

@@ -34,7 +34,7 @@ def _synchronous(value: Any, place: Place) -> Said:
 
 def _login(prefix: str) -> tuple[Rule, ...]:
     return (
-        same(f"{prefix}.database", "app.database"),
+        change(f"{prefix}.database", "", shared.database, ""),
         change(f"{prefix}.username", "app.owner", shared.owner, ""),
         none(f"{prefix}.existingSecret", "set databaseSecret.secretName to a Secret with the key POSTGRES_PASSWORD, and app.secretName"),
         *shared.passwords(prefix, "password", "postgresPassword", "repmgrPassword"),

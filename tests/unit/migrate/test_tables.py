@@ -270,3 +270,21 @@ def test_the_login_of_the_old_cluster_is_in_the_secret_that_it_uses(document: di
 def test_bitnamis_hyphen_is_no_storage_class(values: dict[str, Any]) -> None:
     found = migrate(values).values
     assert (get(found, "storage", "storageClassName"), get(found, "global", "storageClass")) == ("", None)
+
+
+@pytest.mark.parametrize("user", ["", "postgres"])
+def test_bitnamis_database_without_a_user_is_of_postgres(user: str) -> None:
+    login = {"username": user, "database": "shop", "existingSecret": "login"}
+    for values in ({"auth": login}, {"pgpool": {}, "postgresql": login}, {"auth": {}, "global": {"postgresql": {"auth": login}}}):
+        found = migrate(values).values
+        assert (found["databases"], found.get("app")) == ([{"name": "shop"}], None)
+
+
+def test_bitnamis_database_of_a_user_is_the_applications() -> None:
+    for values in (
+        {"auth": {"username": "bob", "database": "shop"}},
+        {"pgpool": {}, "postgresql": {"username": "bob", "database": "shop"}},
+    ):
+        assert migrate(values).values["app"] == {"database": "shop", "owner": "bob"}
+    found = migrate({"auth": {"username": "bob", "database": "postgres"}})
+    assert said(found, "auth.database")[0] is Outcome.NONE
