@@ -85,13 +85,13 @@ _TABLE: tuple[Rule, ...] = (
     change("replication.synchronousCommit", "", _commit, ""),
     none("replication", "replicas have names of their own"),
     change("containerPorts.postgresql", "", implied(5432, "the servers listen on 5432; set service.port for the Services"), "as always"),
+    *shared.settings("primary", "extendedConfiguration"),
     *shared.audit("audit"),
     none("postgresqlDataDir", "the chart has a layout of its own"),
     change("postgresqlSharedPreloadLibraries", "", libraries, ""),
     same("shmVolume.sizeLimit", "shmSize"),
     change("shmVolume.enabled", "", implied(True, "shared memory always has a volume; set shmSize"), "as always"),
     *shared.tls("tls"),
-    *shared.settings("primary", "extendedConfiguration"),
     *(
         none(f"primary.{key}", "put its settings into postgresql.parameters and postgresql.pgHba, where they are checked")
         for key in ("existingConfigmap", "existingExtendedConfigmap")

@@ -21,8 +21,8 @@ _SETTING = re.compile(r"^\s*([a-z_][a-z0-9_.]*)\s*=?\s*('(?:[^']|'')*'|[^\s#]+)"
 
 
 def configuration(text: Any, place: Place) -> Said:
-    """Return the settings in the text of a postgresql.conf."""
-    pairs: list[tuple[Any, Any]] = []
+    """Return the settings in the text of a postgresql.conf. Of several lines for one, the last counts."""
+    pairs: dict[Any, Any] = {}
     left: list[str] = []
     for line in str(text).splitlines():
         match = _SETTING.match(line)
@@ -36,11 +36,11 @@ def configuration(text: Any, place: Place) -> Said:
             left.append(f"{name}: {error}")
             continue
         if isinstance(found, Said):
-            pairs += list(dict(found.values).items())
+            pairs |= dict(found.values)
             left += [f"{name}: {found.text}"] if found.text else []
         else:
-            pairs.append((("postgresql", "parameters", name), found))
-    return Said(pairs, "; ".join(left) or "one value for each setting")
+            pairs["postgresql", "parameters", name] = found
+    return Said(list(pairs.items()), "; ".join(left) or "one value for each setting")
 
 
 def rules_of_hosts(text: Any, place: Place) -> Said:
@@ -142,10 +142,10 @@ def tls(prefix: str) -> tuple[Rule, ...]:
 
 
 def settings(prefix: str, extended: str) -> tuple[Rule, ...]:
-    """Return the rules for configuration files. extended: the key of the appended one."""
+    """Return the rules for configuration files. extended: the key of the appended one, whose settings win."""
     return (
-        change(f"{prefix}.configuration", "", configuration, ""),
         change(f"{prefix}.{extended}", "", configuration, ""),
+        change(f"{prefix}.configuration", "", configuration, ""),
         change(f"{prefix}.pgHbaConfiguration", "", rules_of_hosts, ""),
     )
 

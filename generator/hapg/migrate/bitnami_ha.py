@@ -48,11 +48,11 @@ _SERVER: tuple[Rule, ...] = (
     *_login("postgresql"),
     change("postgresql.syncReplication", "", _synchronous, ""),
     none("postgresql.syncReplicationMode", "any of the standbys counts, in no order"),
+    *shared.settings("postgresql", "extendedConf"),
     change("postgresql.sharedPreloadLibraries", "", libraries, ""),
     *(same(f"postgresql.{key}", f"postgresql.parameters.{name}") for key, name in _PARAMETERS.items()),
     *shared.audit("postgresql.audit"),
     *shared.tls("postgresql.tls"),
-    *shared.settings("postgresql", "extendedConf"),
     *(
         none(f"postgresql.{key}", "put its settings into postgresql.parameters and postgresql.pgHba, where they are checked")
         for key in ("configurationCM", "extendedConfCM", "pgHbaTrustAll", "pghbaRemoveFilters")

@@ -154,8 +154,8 @@ _TABLE: tuple[Rule, ...] = (
     none("spec.supplementalGroups", "user and groups are one number; set securityContext.uid"),
     none("spec.openshift", "set securityContext.uid to `platform`"),
     # PostgreSQL
-    change(f"{_DYNAMIC}.postgresql.parameters.*", "postgresql.parameters.*", parameter, ""),
     change("spec.config.parameters.*", "postgresql.parameters.*", parameter, ""),
+    change(f"{_DYNAMIC}.postgresql.parameters.*", "postgresql.parameters.*", parameter, ""),
     change(f"{_DYNAMIC}.postgresql.pg_hba[]", "postgresql.pgHba[]", host_line, ""),
     *synchronous_mode(_DYNAMIC),
     same(f"{_DYNAMIC}.maximum_lag_on_failover", "failover.maxLagBytes"),

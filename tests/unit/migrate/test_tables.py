@@ -288,3 +288,23 @@ def test_bitnamis_database_of_a_user_is_the_applications() -> None:
         assert migrate(values).values["app"] == {"database": "shop", "owner": "bob"}
     found = migrate({"auth": {"username": "bob", "database": "postgres"}})
     assert said(found, "auth.database")[0] is Outcome.NONE
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"auth": {}, "primary": {"extendedConfiguration": "log_timezone = a\nlog_timezone = b"}},
+        {"auth": {}, "primary": {"configuration": "log_timezone = a", "extendedConfiguration": "log_timezone = b"}},
+        {"auth": {}, "audit": {"logTimezone": "a"}, "primary": {"extendedConfiguration": "log_timezone = b"}},
+        {"pgpool": {}, "postgresql": {"audit": {"logTimezone": "a"}, "extendedConf": "log_timezone = b"}},
+        {
+            **CRUNCHY,
+            "spec": {
+                "config": {"parameters": {"log_timezone": "b"}},
+                "patroni": {"dynamicConfiguration": {"postgresql": {"parameters": {"log_timezone": "a"}}}},
+            },
+        },
+    ],
+)
+def test_of_a_setting_that_is_given_twice_the_one_that_counted_is_taken(values: dict[str, Any]) -> None:
+    assert migrate(values).values["postgresql"]["parameters"] == {"log_timezone": "b"}
