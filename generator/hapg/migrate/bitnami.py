@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from hapg.migrate import bitnami_common as shared
@@ -26,6 +27,17 @@ def _synchronous(value: Any, place: Place) -> Said:
     if value == 0 or place.document.get("architecture") != "replication":
         return Said({}, "asynchronous, as without it")
     return Said({"replication.mode": "synchronous", "replication.minSyncReplicas": value}, "writes wait for so many standbys")
+
+
+def _initdb_arguments(value: Any, _place: Place) -> Said:
+    """Return the options of a command line, each in one word with its value."""
+    options: list[str] = []
+    for word in shlex.split(str(value)):
+        if word.startswith("-") or not options:
+            options.append(word)
+        else:
+            options[-1] += f"={word}" if options[-1].startswith("--") else word
+    return Said([("initdb.args[]", each) for each in options], "")
 
 
 def _commit(value: Any, place: Place) -> Said:
@@ -96,7 +108,7 @@ _TABLE: tuple[Rule, ...] = (
         none(f"primary.{key}", "put its settings into postgresql.parameters and postgresql.pgHba, where they are checked")
         for key in ("existingConfigmap", "existingExtendedConfigmap")
     ),
-    change("primary.initdb.args", "", lambda value, _: Said([("initdb.args[]", each) for each in str(value).split()], ""), ""),
+    change("primary.initdb.args", "", _initdb_arguments, ""),
     same("primary.initdb.scripts.*", "initdb.scripts.*"),
     same("primary.initdb.scriptsConfigMap", "initdb.scriptsConfigMap"),
     same("primary.initdb.scriptsSecret", "initdb.scriptsSecret"),

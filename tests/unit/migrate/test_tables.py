@@ -308,3 +308,11 @@ def test_bitnamis_database_of_a_user_is_the_applications() -> None:
 )
 def test_of_a_setting_that_is_given_twice_the_one_that_counted_is_taken(values: dict[str, Any]) -> None:
     assert migrate(values).values["postgresql"]["parameters"] == {"log_timezone": "b"}
+
+
+def test_options_of_initdb_with_the_same_value_are_kept_apart() -> None:
+    args = "--lc-collate C --lc-ctype C -E UTF8 --wal-segsize=32 --icu-rules '' --no-sync"
+    expected = ["--lc-collate=C", "--lc-ctype=C", "-EUTF8", "--wal-segsize=32", "--icu-rules=", "--no-sync"]
+    assert migrate({"auth": {}, "primary": {"initdb": {"args": args}}}).values["initdb"]["args"] == expected
+    found = migrate({"auth": {}, "primary": {"initdb": {"args": "--locale 'C"}}})
+    assert said(found, "primary.initdb.args")[0] is Outcome.NONE
