@@ -82,6 +82,19 @@ def _of_alias(primary: str, standby: str) -> Any:
     return convert
 
 
+def _account(value: Any, place: Place) -> Said:
+    """Return an account of the user's; KubeDB makes the one of the object's name, and fills it in."""
+    if value == walk.get(place.document, "metadata", "name"):
+        return Said({}, "KubeDB's own account; the chart makes one for the release")
+    return Said({"serviceAccount.name": value, "serviceAccount.create": False}, "the chart's Role is bound to it")
+
+
+def _slots(value: Any, place: Place) -> str:
+    if isinstance(value, int) and value < 0:
+        raise NoCounterpart("a standby that is away for long must not fill the volume; set replication.maxSlotWalKeepSize for more WAL")
+    return quantity_of_megabytes(value, place)
+
+
 def _wal_kept(value: Any, place: Place) -> Said:
     if place.major in ("9.6", "12"):
         raise NoCounterpart("PostgreSQL up to 12 counts segments; set postgresql.parameters.wal_keep_segments")
@@ -134,12 +147,7 @@ _TABLE: tuple[Rule, ...] = (
     change(f"spec.{_POD}.containers[].name", "", implied("postgres", _OTHER_CONTAINER), "the server's container"),
     none(f"spec.{_POD}.containers", _OTHER_CONTAINER),
     none(f"spec.{_POD}.initContainers", _OTHER_CONTAINER),
-    change(
-        f"spec.{_POD}.serviceAccountName",
-        "",
-        lambda value, _: Said({"serviceAccount.name": value, "serviceAccount.create": False}, ""),
-        "the chart's Role is bound to it",
-    ),
+    change(f"spec.{_POD}.serviceAccountName", "", _account, ""),
     same("spec.podTemplate.metadata.annotations.*", "podAnnotations.*"),
     same("spec.podTemplate.metadata.labels.*", "podLabels.*"),
     same("spec.podTemplate.annotations.*", "podAnnotations.*"),
@@ -198,7 +206,7 @@ _TABLE: tuple[Rule, ...] = (
     ),
     same("spec.leaderElection.maximumLagBeforeFailover", "failover.maxLagBytes"),
     none("spec.leaderElection", "the Kubernetes API elects; set failover.* for the times of a failover"),
-    change("spec.replication.maxSlotWALKeepSize", "replication.maxSlotWalKeepSize", quantity_of_megabytes, "with its unit"),
+    change("spec.replication.maxSlotWALKeepSize", "replication.maxSlotWalKeepSize", _slots, "with its unit"),
     change("spec.replication.walKeepSize", "", _wal_kept, ""),
     same("spec.replication.walKeepSegment", "postgresql.parameters.wal_keep_segments"),
     change("spec.replication.walLimitPolicy", "", lambda *_: None, "slots and kept WAL are always both used"),

@@ -316,3 +316,17 @@ def test_options_of_initdb_with_the_same_value_are_kept_apart() -> None:
     assert migrate({"auth": {}, "primary": {"initdb": {"args": args}}}).values["initdb"]["args"] == expected
     found = migrate({"auth": {}, "primary": {"initdb": {"args": "--locale 'C"}}})
     assert said(found, "primary.initdb.args")[0] is Outcome.NONE
+
+
+def test_an_account_that_kubedb_has_made_is_not_used() -> None:
+    def pods(account: str) -> dict[str, Any]:
+        return {"podTemplate": {"spec": {"serviceAccountName": account}}}
+
+    assert "serviceAccount" not in migrate(KUBEDB, pods("db")).values
+    assert migrate(KUBEDB, pods("own")).values["serviceAccount"] == {"name": "own", "create": False}
+
+
+def test_unlimited_slots_of_kubedb_have_no_counterpart() -> None:
+    found = migrate(KUBEDB, {"replication": {"maxSlotWALKeepSize": -1}})
+    assert said(found, "spec.replication.maxSlotWALKeepSize")[1].startswith("a standby that is away for long")
+    assert migrate(KUBEDB, {"replication": {"maxSlotWALKeepSize": 5}}).values["replication"] == {"maxSlotWalKeepSize": "5MB"}
