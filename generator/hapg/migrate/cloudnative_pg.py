@@ -186,8 +186,15 @@ _TABLE: tuple[Rule, ...] = (
     same("spec.storage.pvcTemplate.storageClassName", "storage.storageClassName"),
     same("spec.storage.pvcTemplate.accessModes", "storage.accessModes"),
     none("spec.storage", "`hapg resize` grows volumes; other settings of a claim are fixed"),
-    change("spec.walStorage.size", "", lambda value, _: Said({"walVolume.enabled": True, "walVolume.size": value}, ""), ""),
-    same("spec.walStorage.storageClass", "walVolume.storageClassName"),
+    *(
+        rule
+        for size, storage_class in (("size", "storageClass"), ("pvcTemplate.resources.requests.storage", "pvcTemplate.storageClassName"))
+        for rule in (
+            change(f"spec.walStorage.{size}", "", lambda value, _: Said({"walVolume.enabled": True, "walVolume.size": value}, ""), ""),
+            same(f"spec.walStorage.{storage_class}", "walVolume.storageClassName"),
+        )
+    ),
+    same("spec.walStorage.pvcTemplate.accessModes", "walVolume.accessModes"),
     none("spec.walStorage", "set walVolume.*; other settings of a claim are fixed"),
     none("spec.tablespaces", "a release has no tablespaces; an import puts everything into pg_default"),
     # PostgreSQL
@@ -298,7 +305,9 @@ _TABLE: tuple[Rule, ...] = (
     change(
         "spec.monitoring.enablePodMonitor",
         "",
-        lambda value, _: Said({"monitor.agent": "prometheus.io/coreos-operator"} if value else {}, "a ServiceMonitor"),
+        lambda value, _: (
+            Said({"monitor.agent": "prometheus.io/coreos-operator"}, "a ServiceMonitor") if value else Said({}, "no metrics, as without it")
+        ),
         "",
     ),
     none("spec.monitoring", "the failover containers' metrics are fixed; run an exporter in extraContainers for queries of your own"),

@@ -79,8 +79,9 @@ def _volume(value: Any, _place: Place) -> Said:
     """Return a volume and its mount in the server's container."""
     if not {"all", "postgres"} & set(value.get("targetContainers") or ["postgres"]):
         raise NoCounterpart("a volume of another container; set extraVolumes")
-    mount = {"name": value["name"], "mountPath": value["mountPath"]} | ({"subPath": value["subPath"]} if value.get("subPath") else {})
-    left = [key for key in value if key not in ("name", "mountPath", "subPath", "volumeSource", "targetContainers")]
+    below = {"subPathExpr" if value.get("isSubPathExpr") else "subPath": value["subPath"]} if value.get("subPath") else {}
+    mount = {"name": value["name"], "mountPath": value["mountPath"], **below}
+    left = [key for key in value if key not in ("name", "mountPath", "subPath", "isSubPathExpr", "volumeSource", "targetContainers")]
     values = {"extraVolumes[]": {"name": value["name"], **value["volumeSource"]}, "extraVolumeMounts[]": mount}
     return Said(values, "a volume and its mount", left=left)
 

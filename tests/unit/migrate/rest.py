@@ -85,6 +85,7 @@ def _cloudnative_pg(name: str, store: dict[str, Any], **initdb: Any) -> dict[str
 
 def _bootstrapped(method: str) -> dict[str, Any]:
     found = _cloudnative_pg(method.replace("_", "-"), {})
+    found["spec"]["walStorage"] = {"pvcTemplate": CLAIM}
     found["spec"]["bootstrap"] = {method: {"source": "old", "database": "shop", "owner": "bob", "secret": {"name": "bob"}}}
     return found
 

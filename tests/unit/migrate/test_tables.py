@@ -330,3 +330,23 @@ def test_unlimited_slots_of_kubedb_have_no_counterpart() -> None:
     found = migrate(KUBEDB, {"replication": {"maxSlotWALKeepSize": -1}})
     assert said(found, "spec.replication.maxSlotWALKeepSize")[1].startswith("a standby that is away for long")
     assert migrate(KUBEDB, {"replication": {"maxSlotWALKeepSize": 5}}).values["replication"] == {"maxSlotWalKeepSize": "5MB"}
+
+
+def test_the_template_of_cloudnative_pgs_wal_claim() -> None:
+    claim = {"accessModes": ["ReadWriteOncePod"], "storageClassName": "fast", "resources": {"requests": {"storage": "5Gi"}}}
+    found = migrate(CNPG, {"walStorage": {"pvcTemplate": claim}})
+    expected = {"enabled": True, "size": "5Gi", "storageClassName": "fast", "accessModes": ["ReadWriteOncePod"]}
+    assert found.values["walVolume"] == expected
+
+
+@pytest.mark.parametrize(("is_expression", "key"), [(True, "subPathExpr"), (False, "subPath")])
+def test_the_folder_in_a_volume_of_zalando(is_expression: bool, key: str) -> None:
+    volume = {
+        "name": "logs",
+        "mountPath": "/logs",
+        "subPath": "$(POD_NAME)",
+        "isSubPathExpr": is_expression,
+        "volumeSource": {"emptyDir": {}},
+    }
+    found = migrate(ZALANDO, {"additionalVolumes": [volume]})
+    assert found.values["extraVolumeMounts"] == [{"name": "logs", "mountPath": "/logs", key: "$(POD_NAME)"}]
