@@ -85,7 +85,12 @@ def _most(value: Any, place: Place) -> Said:
 def _role(value: Any, place: Place) -> Said:
     if value["name"] == (walk.get(_bootstrap(place.document), "owner") or _database(place.document)):
         raise NoCounterpart("the owner of app.database is made with it, with the password in app.secretName")
-    found: Said = record("roles[]", _ROLE, "with the chart's names of its attributes")(value, place)
+    roles = place.document["spec"]["managed"]["roles"]
+    absent = {each["name"] for each in roles if each.get("ensure") == "absent"} & set(value.get("inRoles") or ())
+    if absent:
+        value = {**value, "inRoles": [name for name in value["inRoles"] if name not in absent]}
+    text = "with the chart's names of its attributes" + "".join(f"; {name} is absent, so nobody is in it" for name in sorted(absent))
+    found: Said = record("roles[]", _ROLE, text)(value, place)
     return found
 
 

@@ -350,3 +350,10 @@ def test_the_folder_in_a_volume_of_zalando(is_expression: bool, key: str) -> Non
     }
     found = migrate(ZALANDO, {"additionalVolumes": [volume]})
     assert found.values["extraVolumeMounts"] == [{"name": "logs", "mountPath": "/logs", key: "$(POD_NAME)"}]
+
+
+def test_nobody_is_in_an_absent_role() -> None:
+    roles = [{"name": "gone", "ensure": "absent"}, {"name": "bob", "inRoles": ["gone", "pg_monitor"]}]
+    found = migrate(CNPG, {"managed": {"roles": roles}})
+    assert found.values["roles"][1] == {"name": "bob", "memberOf": ["pg_monitor"]}
+    assert said(found, "spec.managed.roles[1]")[1].endswith("gone is absent, so nobody is in it")
