@@ -19,10 +19,19 @@ _COMPANIONS = {
     "Database": "declare it in the value databases",
     "Pooler": "the chart has no pooler; run PgBouncer beside the release",
     "DormantDatabase": "`hapg generate` reads it",
+    "ObjectStore": "an archive of Barman's can't be read; set archiver.* to its bucket, and archiver.secretName",
+    "PostgresOpsRequest": "it was one operation of KubeDB's; leave it out",
+    "PostgresAutoscaler": "the chart has no autoscaler; set resources, and grow volumes with `hapg resize`",
+    "PGUpgrade": "it was one upgrade by Crunchy's operator; leave it out",
+    "PGAdmin": "the chart has no user interface; run pgAdmin beside the release",
+    "OperatorConfiguration": "it configures Zalando's operator, which a release does not need; leave it out",
     "Snapshot": "a backup of KubeDB's can't be read; with an archiver, `hapg backup now` takes one",
     "pgcluster": "an object of Crunchy's operator before version 5; upgrade that first",
 }
 """What to do with objects that stand beside those of the systems, by kind."""
+
+_OF_OLD_BITNAMI = frozenset({"postgresqlUsername", "postgresqlPassword", "postgresqlDatabase", "postgresqlExtendedConf"})
+_OLD_BITNAMI = "values of Bitnami's chart before version 11; write them with the keys of a later one, such as auth.* and primary.*"
 
 
 def translate(documents: Sequence[Document], name: str = "") -> tuple[list[Migration], list[str]]:
@@ -38,7 +47,8 @@ def translate(documents: Sequence[Document], name: str = "") -> tuple[list[Migra
             raise InputError([f"{document.place}: {error_messages.shown(value)} is no object and no values; a mapping is expected"])
         system = foreign.system(value)
         if system is None:
-            hint = _COMPANIONS.get(str(value.get("kind")), "apply it yourself, or leave it out")
+            old = "kind" not in value and value.keys() & _OF_OLD_BITNAMI
+            hint = _OLD_BITNAMI if old else _COMPANIONS.get(str(value.get("kind")), "apply it yourself, or leave it out")
             beside.append(f"{document.place}: {_called(value)} is not translated; {hint}")
         else:
             found.append((document.place, value, system))

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from hapg import yamlio
+from hapg.errors import InputError
 from hapg.migrate import output, systems
 from hapg.migrate.rules import Outcome
 from hapg.migrate.source import Migration
@@ -357,3 +358,17 @@ def test_nobody_is_in_an_absent_role() -> None:
     found = migrate(CNPG, {"managed": {"roles": roles}})
     assert found.values["roles"][1] == {"name": "bob", "memberOf": ["pg_monitor"]}
     assert said(found, "spec.managed.roles[1]")[1].endswith("gone is absent, so nobody is in it")
+
+
+@pytest.mark.parametrize(
+    ("document", "hint"),
+    [
+        ({"postgresqlUsername": "shop", "persistence": {}}, "write them with the keys of a later one"),
+        ({"apiVersion": "barmancloud.cnpg.io/v1", "kind": "ObjectStore"}, "set archiver.* to its bucket"),
+        ({"apiVersion": "v1", "kind": "Secret"}, "apply it yourself, or leave it out"),
+    ],
+)
+def test_what_is_not_translated_is_said_with_what_to_do(document: dict[str, Any], hint: str) -> None:
+    with pytest.raises(InputError) as error:
+        migrate(document)
+    assert hint in error.value.problems[0]
