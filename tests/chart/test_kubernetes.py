@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hapg.spec.version_profiles import PROFILES
 from tests.chart import golden, helm, kubernetes_schemas
 
 EVERYTHING = Path(__file__).with_name("everything.yaml")
 LATER = ("majorUpgrade.allowed=false", "import.method=dump,import.step=follow")
 """What of everything.yaml an old chart refuses: there is no former major, and 9.6 has no logical replication."""
+NO_ARCHIVE = ("archiver=null", "backup.schedules=null", "backup.verify=null", "restore=null")
+"""What a chart without archives refuses, and so the examples with them."""
+ARCHIVED = ("restored", "s3")
 BEFORE_13 = ("ha-postgres-9.6", "ha-postgres-12")
 OTHERS = [pytest.param(chart, marks=pytest.mark.slow, id=chart.name) for chart in helm.CHARTS if chart != helm.CHART]
 
@@ -22,14 +26,17 @@ OTHERS = [pytest.param(chart, marks=pytest.mark.slow, id=chart.name) for chart i
 def everything(chart: Path) -> tuple[str, ...]:
     """Options that set every value of a chart."""
     major = chart.name.removeprefix("ha-postgres-")
-    return ("--values", str(EVERYTHING), "--set-string", f"version={major}", "--set", ",".join(LATER))
+    refused = NO_ARCHIVE if PROFILES[major].no_archive else ()
+    return ("--values", str(EVERYTHING), "--set-string", f"version={major}", "--set", ",".join((*LATER, *refused)))
 
 
 def outputs(chart: Path) -> list[str]:
     """What the defaults, every value at once, each example and the chart's values for ct render to."""
     unknown = ("--set", "postgresql.parameters.wal_keep_size=null") if chart.name in BEFORE_13 else ()  # which examples set
     own = [("--values", str(path)) for path in sorted((chart / "ci").iterdir())]
-    return [helm.text(*options, *unknown, chart=chart) for options in ((), everything(chart), *map(helm.example, golden.NAMES), *own)]
+    archives = not PROFILES[chart.name.removeprefix("ha-postgres-")].no_archive
+    examples = [helm.example(name) for name in golden.NAMES if archives or name not in ARCHIVED]
+    return [helm.text(*options, *unknown, chart=chart) for options in ((), everything(chart), *examples, *own)]
 
 
 @pytest.mark.parametrize("chart", [pytest.param(helm.CHART, id=helm.CHART.name), *OTHERS])
