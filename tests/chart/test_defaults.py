@@ -14,7 +14,7 @@ from hapg.chart import values
 from tests.chart import helm
 from tests.chart.test_upgrade_guard import PACKAGES
 
-FILLED = values.filled(values.source({}, "15"))
+FILLED = {path.replace("?", ""): default for path, default in values.filled(values.source({}, "15")).items()}
 MEANT = {
     *("storage", "walVolume.storageClassName", "service.nodePort", "import.scratch.storageClassName"),
     *("backup.verify.scratch.size", "backup.verify.scratch.storageClassName", "securityContext.uid"),
@@ -47,8 +47,15 @@ def test_null_means_the_default_everywhere(version: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("version", helm.VERSIONS)
 def test_an_empty_section_means_its_defaults(version: str, tmp_path: Path) -> None:
-    sections = sorted({path.split(".")[0] for path in FILLED})
+    sections = sorted({path.split(".")[0] for path in FILLED} - MEANT)
     assert helm.text(*given(tmp_path, nulls(sections)), version=version) == helm.text(version=version)
+
+
+@pytest.mark.parametrize("inner", ["accessModes", "resources", "resources.requests", "resources.requests.storage"])
+def test_null_below_storage_means_its_default_and_leaves_the_rest(inner: str, tmp_path: Path) -> None:
+    document = nulls([f"storage.{inner}"])
+    document["storage"]["storageClassName"] = "fast"
+    assert helm.text(*given(tmp_path, document)) == helm.text("--set", "storage.storageClassName=fast")
 
 
 def test_beside_null_other_values_of_the_section_count(tmp_path: Path) -> None:

@@ -67,7 +67,9 @@ def completed(source: Schema, merged_values: Mapping[str, Any]) -> dict[str, Any
         *way, last = path.split(".")
         node: Any = out
         for key in way:
-            node = node.setdefault(key, {}) if isinstance(node, dict) else None
+            name = key.removesuffix("?")
+            if isinstance(node, dict):
+                node = node.get(name) if name != key else node.setdefault(name, {})
         if isinstance(node, dict):
             node.setdefault(last, default)
     return {name: None for name in source["properties"] if not source["properties"][name].get("unset")} | out

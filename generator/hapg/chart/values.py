@@ -89,6 +89,7 @@ def filled(schema: Schema) -> dict[str, Any]:
     """Return the defaults that stand in for a missing value or null, by dotted path: all but those where null has a meaning of its own.
 
     A section with such a value whose default is not null is there too: where the whole section is missing, all its defaults count.
+    A section that may be null itself has a ? after its name: only where it is not null, its defaults count.
     """
     return dict(_filled(schema, ""))
 
@@ -159,6 +160,8 @@ def _leaves(node: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
 def _filled(node: Schema, prefix: str) -> Iterator[tuple[str, Any]]:
     for name, child in _set(node):
         if "null" in child.get("type", ()):
+            if "properties" in child:
+                yield from _filled(child, f"{prefix}{name}?.")
             continue
         if "default" in child:
             yield prefix + name, child["default"]

@@ -53,7 +53,7 @@ def strict(node: Schema) -> Schema:
 
 def without_defaults(node: Schema) -> Schema:
     """Return the strict `node` with keys that have a default not required: where Helm drops a null, the templates fill it in."""
-    if "null" in node.get("type", ()) or "properties" not in node:
+    if "properties" not in node:
         return node
     out = {**node, "properties": {name: without_defaults(child) for name, child in node["properties"].items()}}
     out["required"] = [name for name in node.get("required", ()) if not _needed(node["properties"].get(name, {}))]
