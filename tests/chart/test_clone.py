@@ -58,6 +58,12 @@ def test_a_policy_lets_the_pods_reach_the_source() -> None:
     assert {"ports": [{"protocol": "TCP", "port": 5433}]} in policy["spec"]["egress"]
 
 
+def test_a_policy_lets_the_pods_reach_those_of_a_release_whatever_the_port_of_its_service() -> None:
+    given = {**RELEASE, "clone.from.port": 5433, "networkPolicy.enabled": True}
+    egress = helm.objects(*helm.values(given))["NetworkPolicy", "ha-postgres"]["spec"]["egress"]
+    assert egress[-1] == {"ports": [{"protocol": "TCP", "port": 5432}]}
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
