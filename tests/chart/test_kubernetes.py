@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hapg.spec.version_profiles import PROFILES
+from hapg.spec.version_profiles import PROFILES, ChartProfile
 from tests.chart import golden, helm, kubernetes_schemas
 
 EVERYTHING = Path(__file__).with_name("everything.yaml")
@@ -23,19 +23,22 @@ BEFORE_13 = ("ha-postgres-9.6", "ha-postgres-12")
 OTHERS = [pytest.param(chart, marks=pytest.mark.slow, id=chart.name) for chart in helm.CHARTS if chart != helm.CHART]
 
 
+def profile(chart: Path) -> ChartProfile:
+    """The profile of a chart's major."""
+    return PROFILES[chart.name.removeprefix("ha-postgres-")]
+
+
 def everything(chart: Path) -> tuple[str, ...]:
     """Options that set every value of a chart."""
-    major = chart.name.removeprefix("ha-postgres-")
-    refused = NO_ARCHIVE if PROFILES[major].no_archive else ()
-    return ("--values", str(EVERYTHING), "--set-string", f"version={major}", "--set", ",".join((*LATER, *refused)))
+    refused = NO_ARCHIVE if profile(chart).no_archive else ()
+    return ("--values", str(EVERYTHING), "--set-string", f"version={profile(chart).major}", "--set", ",".join((*LATER, *refused)))
 
 
 def outputs(chart: Path) -> list[str]:
     """What the defaults, every value at once, each example and the chart's values for ct render to."""
     unknown = ("--set", "postgresql.parameters.wal_keep_size=null") if chart.name in BEFORE_13 else ()  # which examples set
     own = [("--values", str(path)) for path in sorted((chart / "ci").iterdir())]
-    archives = not PROFILES[chart.name.removeprefix("ha-postgres-")].no_archive
-    examples = [helm.example(name) for name in golden.NAMES if archives or name not in ARCHIVED]
+    examples = [helm.example(name) for name in golden.NAMES if name not in ARCHIVED or not profile(chart).no_archive]
     return [helm.text(*options, *unknown, chart=chart) for options in ((), everything(chart), *examples, *own)]
 
 

@@ -41,17 +41,14 @@ class Seen:
     term: int
 
 
-def ask(release: Release, pod: str, statement: str) -> str:
-    return release.inside(pod, "psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qAtXc", statement).strip()
-
-
 def look(release: Release) -> Seen:
-    pods = release.pods()
-    settings = {pod.name: release.inside(pod.name, "cat", "/etc/hapg/config/failover.json", container="failover") for pod in pods}
+    pods, settings = release.pods(), release.projected("failover.json")
+    times = "SELECT pg_postmaster_start_time(), pg_conf_load_time()"
+    found = {pod.name: release.ask_inside(times, pod=pod.name).split("|") for pod in pods}
     return Seen(
         identities(pods),
-        {pod.name: ask(release, pod.name, "SELECT pg_postmaster_start_time()") for pod in pods},
-        {pod.name: (ask(release, pod.name, "SELECT pg_conf_load_time()"), settings[pod.name]) for pod in pods},
+        {pod: started for pod, (started, _) in found.items()},
+        {pod: (loaded, settings[pod]) for pod, (_, loaded) in found.items()},
         release.primary().name,
         release.lease()["term"],
     )
@@ -108,7 +105,9 @@ def test_diff_says_what_an_edit_does(
     release.wait(f"{verdict} is what {edit} does", lambda: effect(before, look(release)) == verdict, SETTLE_S)
     if shown is not None:
         statement, answer = shown
-        release.wait(f"{statement}: {answer}", lambda: {ask(release, pod.name, statement) for pod in release.pods()} == {answer}, SETTLE_S)
+        release.wait(
+            f"{statement}: {answer}", lambda: {release.ask_inside(statement, pod=pod.name) for pod in release.pods()} == {answer}, SETTLE_S
+        )
     release.wait(
         "no pod is old", lambda: release.namespace.get("statefulset", release.name)["status"].get("updatedReplicas") == 3, SETTLE_S
     )

@@ -297,7 +297,7 @@ def install(release: Release) -> None:
 
 def inside(release: Release, statement: str) -> str:
     """Ask the only server in its pod, where no password is needed."""
-    return release.inside(f"{release.name}-0", "psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qAtXc", statement).strip()
+    return release.ask_inside(statement, pod=f"{release.name}-0")
 
 
 def kept(release: Release) -> dict[str, str]:

@@ -43,11 +43,6 @@ def everywhere(release: Release, statement: str, answer: str, seconds: float = W
     release.wait(f"{statement}: {answer}", lambda: asked(release, statement) == [answer] * release.replicas, seconds)
 
 
-def projected(release: Release, name: str) -> list[str]:
-    """A file of the ConfigMap as each pod has it."""
-    return [release.inside(pod.name, "cat", f"/etc/hapg/config/{name}", container="failover") for pod in release.pods()]
-
-
 def readers(release: Release) -> list[str]:
     """The pods to which the Service for reads leads."""
     slices = release.namespace.get("endpointslices", "--selector", f"kubernetes.io/service-name={release.name}-readonly")
@@ -110,7 +105,9 @@ def test_reconfigure_reloads_the_rules_of_access(release: Release) -> None:
 def test_reconfigure_of_the_failover_times_reaches_the_agents(release: Release) -> None:
     before = identities(release.pods())
     release.upgrade("--set-json", "failover.ttlSeconds=9.5,failover.leaseSeconds=7.5")
-    release.wait("each pod has the file", lambda: all('"ttlSeconds": 9.5' in text for text in projected(release, "failover.json")), WAIT_S)
+    release.wait(
+        "each pod has the file", lambda: all('"ttlSeconds": 9.5' in text for text in release.projected("failover.json").values()), WAIT_S
+    )
     release.wait("the leader uses it", lambda: release.lease()["ttlSeconds"] == 9.5, WAIT_S)
     release.wait_full_strength()
     assert identities(release.pods()) == before

@@ -289,10 +289,14 @@ class Release:
         """Run a statement inside a pod, where no password is needed."""
         self.inside(pod.name, "psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", statement)
 
-    def ask_inside(self, statement: str, database: str = "postgres") -> str:
-        """Run a statement inside the primary's pod, where no password is needed; return what it prints."""
+    def ask_inside(self, statement: str, database: str = "postgres", pod: str = "") -> str:
+        """Run a statement inside a pod, by default the primary's, where no password is needed; return what it prints."""
         psql = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAtXc", statement)
-        return self.inside(self.primary().name, *psql).strip()
+        return self.inside(pod or self.primary().name, *psql).strip()
+
+    def projected(self, name: str) -> dict[str, str]:
+        """A file of the ConfigMap as each pod has it, by pod."""
+        return {pod.name: self.inside(pod.name, "cat", f"/etc/hapg/config/{name}", container="failover") for pod in self.pods()}
 
     def at_full_strength(self, asker: Client | None = None) -> list[Pod]:
         """The pods, if all serve and every replica streams from the primary; otherwise an empty list."""
