@@ -111,8 +111,10 @@ def test_an_image_that_is_not_in_the_mirror(tmp_path: Path, capsys: pytest.Captu
 def test_the_publisher_of_a_packaged_chart(tmp_path: Path) -> None:
     (tmp_path / "pg.yaml").write_text(WARM)
     assert main(["generate", str(tmp_path / "pg.yaml"), "-o", str(tmp_path), "--hooks", str(HOOKS / "publisher.py")]) == 0
-    assert main(["package", str(tmp_path / "ha-postgres"), "-o", str(tmp_path / "repository"), "--url", "https://charts.example.com"]) == 0
-    [entry] = yaml.safe_load((tmp_path / "repository" / "index.yaml").read_text(encoding="utf-8"))["entries"]["ha-postgres"]
+    repository = tmp_path / "repository"
+    options = ["--url", "https://charts.example.com", "--helm", str(BIN / "helm3")]
+    assert main(["package", str(tmp_path / "ha-postgres"), "-o", str(repository), *options]) == 0
+    [entry] = yaml.safe_load((repository / "index.yaml").read_text(encoding="utf-8"))["entries"]["ha-postgres"]
     assert entry["maintainers"] == [{"name": "Orders", "email": "orders@example.com"}]
     assert (entry["home"], entry["icon"]) == ("https://example.com/charts/orders", "https://example.com/charts/orders.svg")
     assert {"artifacthub.io/images", "artifacthub.io/links", "artifacthub.io/changes", "artifacthub.io/signKey"} <= set(
