@@ -176,7 +176,7 @@ def test_the_image_of_the_container() -> None:
     assert containers(S3, given)["backup"]["image"] == "r.example/ha-postgres-backup:1.2"
     digest = f"sha256:{'0' * 64}"
     given = {"backupImage": {"digest": digest}, "global": {"imageRegistry": "mirror.example"}}
-    assert containers(S3, given)["backup"]["image"] == f"mirror.example/ha-postgres-backup@{digest}"
+    assert containers(S3, given)["backup"]["image"] == f"mirror.example/ha-postgres-backup:0.1.0@{digest}"
 
 
 @pytest.mark.parametrize("given", [merged(S3, {"archiver": {"cipherSecretName": "cipher"}}), POSIX, merged(POSIX, RESTORE)])

@@ -54,6 +54,11 @@ def test_the_global_storage_class_is_that_of_every_claim_without_its_own() -> No
     assert [claim["storageClassName"] for claim in claims(stateful_set)] == ["slow", ""]
 
 
+def test_a_hyphen_is_no_storage_class_as_in_charts_of_others() -> None:
+    (stateful_set,) = [each for (kind, _), each in helm.objects("--set", "global.storageClass=-").items() if kind == "StatefulSet"]
+    assert [claim["storageClassName"] for claim in claims(stateful_set)] == [""]
+
+
 @OPTIONS
 def test_every_image_is_set_by_digest(options: tuple[str, ...]) -> None:
     digest = f"sha256:{'0' * 64}"
@@ -64,3 +69,5 @@ def test_every_image_is_set_by_digest(options: tuple[str, ...]) -> None:
     found = [each for document in rendered.values() for spec in pods(document) for each in helm.containers(spec).values()]
     assert len(found) >= 3
     assert {each["image"].partition("@")[2] for each in found} == {digest}
+    tags = {each["image"].partition("@")[0].partition(":")[2] for each in found if each["name"] != "former-major"}
+    assert "" not in tags

@@ -249,7 +249,7 @@ def test_the_service_account(options: tuple[str, ...], name: str, made: bool) ->
         (("--set", "global.imageRegistry=r.example"), {"r.example/postgres:15", "r.example/ha-postgres-failover:0.1.0"}),
         (("--set", "image.registry=r.example"), {"r.example/postgres:15", "ha-postgres-failover:0.1.0"}),
         (("--set-string", "image.tag=15.14"), {"postgres:15.14", "ha-postgres-failover:0.1.0"}),
-        (("--set", f"failoverImage.digest=sha256:{'0' * 64}"), {"postgres:15", f"ha-postgres-failover@sha256:{'0' * 64}"}),
+        (("--set", f"failoverImage.digest=sha256:{'0' * 64}"), {"postgres:15", f"ha-postgres-failover:0.1.0@sha256:{'0' * 64}"}),
     ],
 )
 def test_images(options: tuple[str, ...], images: set[str]) -> None:

@@ -95,8 +95,8 @@ def test_the_mirror_with_digests(tmp_path: Path) -> None:
         for container in helm.containers(pod["spec"]).values()
     }
     assert {image.partition("@")[0] for image in images} == {
-        "registry.example.com/mirror/postgres",
-        "registry.example.com/mirror/ha-postgres-failover",
+        "registry.example.com/mirror/postgres:15",
+        "registry.example.com/mirror/ha-postgres-failover:0.1.0",
     }
     assert all(re.search(r"@sha256:[0-9a-f]{64}$", image) for image in images)
 

@@ -84,8 +84,8 @@ def _images(source: schema.Schema) -> list[dict[str, str]]:
 
 def _reference(image: Mapping[str, str], found: Mapping[str, Any]) -> str:
     registry = found["global"]["imageRegistry"] or image["registry"]
-    tail = f"@{image['digest']}" if image["digest"] else f":{image['tag'] or found['version']}"
-    return "/".join(filter(None, (registry, image["repository"]))) + tail
+    digest = f"@{image['digest']}" if image["digest"] else ""
+    return f"{'/'.join(filter(None, (registry, image['repository'])))}:{image['tag'] or found['version']}{digest}"
 
 
 @cache
