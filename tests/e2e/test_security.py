@@ -56,6 +56,14 @@ def assert_none(passwords: list[str], said: str, where: str) -> None:
     assert "SCRAM-SHA-256$" not in said, f"a verifier is in {where}"
 
 
+@pytest.mark.thorough
+def test_security_root_file_systems_are_read_only(release: Release) -> None:
+    for pod in release.pods():
+        for container in RUNNING:
+            written = release.try_inside(pod.name, "bash", "-c", "echo 1 >/etc/hapg-probe", container=container)
+            assert "Read-only file system" in written.err
+
+
 def test_security_no_password_is_in_a_log(release: Release, passwords: list[str]) -> None:
     logs = ""
     for pod in release.pods():

@@ -124,14 +124,6 @@ class TestDocuments:
         assert listed - {node for path in sorted({node.partition("::")[0] for node in listed}) for node in nodes_of(path)} == set()
         assert set(nodes_of("tests/supervisor/test_premises.py")) - listed == set()
 
-    def test_each_promise_about_security_names_tests_that_exist(self) -> None:
-        rows = [line for line in (ROOT / "docs" / "security.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")][1:]
-        assert rows
-        named = [re.findall(r"`(tests/[^`]+)`", row) for row in rows]
-        assert all(named), rows
-        listed = {node for nodes in named for node in nodes}
-        assert listed - {node for path in sorted({node.partition("::")[0] for node in listed}) for node in nodes_of(path)} == set()
-
     def test_pictures_are_current(self) -> None:
         for name, draw in PICTURES.items():
             assert draw() == (ROOT / "docs" / name).read_text(encoding="utf-8"), name
