@@ -149,3 +149,15 @@ def test_the_notes_of_an_archive_and_of_a_restore() -> None:
         *helm.example("restored")
     )
     assert "archive" not in notes().lower()
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+@pytest.mark.parametrize("kubernetes", ["v1.30.4-gke.1", "v1.29.1+k3s1", "v1.29.0-eks-1a2b3c4", "v1.34.1-rc.0", "1.29"])
+def test_versions_of_kubernetes_as_vendors_write_them(kubernetes: str, version: str) -> None:
+    assert helm.text("--kube-version", kubernetes, version=version) == helm.text(version=version)
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+@pytest.mark.parametrize("kubernetes", ["v1.28-eks", "v1.28.9+k3s1"])
+def test_older_ones_of_vendors_are_refused(kubernetes: str, version: str) -> None:
+    assert "chart requires kubeVersion: >=1.29.0-0" in helm.refusal("--kube-version", kubernetes, version=version)

@@ -66,6 +66,53 @@ def test_an_umbrella_of_subcharts_is_linted(app: Path, version: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
+BITNAMI: helm.Object = {
+    "imageRegistry": "registry.example.com/mirror",
+    "imagePullSecrets": ["a", {"name": "b"}],
+    "defaultStorageClass": "slow",
+    "storageClass": "-",
+    "security": {"allowInsecureImages": True},
+    "compatibility": {"openshift": {"adaptSecurityContext": "auto"}},
+    "postgresql": {"auth": {"existingSecret": "login", "database": "shop"}, "service": {"ports": {"postgresql": 5432}}},
+}
+UNSET: helm.Object = dict.fromkeys(("imageRegistry", "imagePullSecrets", "storageClass"))
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_the_globals_of_an_umbrella_of_bitnamis_charts_are_understood(version: str, tmp_path: Path) -> None:
+    app = umbrella.build(tmp_path, {"db": "15"}, {"global": BITNAMI})
+    found = helm.objects(chart=app, release=RELEASE, version=version)["StatefulSet", "shop-db"]["spec"]
+    assert found["volumeClaimTemplates"][0]["spec"]["storageClassName"] == ""
+    spec = found["template"]["spec"]
+    assert spec["imagePullSecrets"] == [{"name": "a"}, {"name": "b"}]
+    assert {each["image"].rpartition("/")[0] for each in helm.containers(spec).values()} == {"registry.example.com/mirror"}
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_null_and_empty_sections_of_an_umbrella_mean_the_defaults(version: str, tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    plain = umbrella.build(tmp_path / "plain", {"db": "15"}, {})
+    empty = {"global": UNSET, "db": {"replicas": None, "replication": None, "image": None, "storage": {"accessModes": None}}}
+    app = umbrella.build(tmp_path, {"db": "15"}, empty)
+    assert helm.objects(chart=app, release=RELEASE, version=version) == helm.objects(chart=plain, release=RELEASE, version=version)
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_an_alias_that_the_release_is_named_after_adds_nothing_to_its_name(version: str, tmp_path: Path) -> None:
+    app = umbrella.build(tmp_path, {"db": "15", "stock": "15"}, {})
+    assert stateful_sets(app, release="mydb", version=version) == {"mydb", "mydb-stock"}
+
+
+@pytest.mark.parametrize("version", helm.VERSIONS)
+def test_the_longest_release_name_needs_a_name_for_the_objects(version: str, tmp_path: Path) -> None:
+    app = umbrella.build(tmp_path, {"db": "15"}, {})
+    longest = "a" * 53
+    said = helm.refusal(chart=app, release=longest, version=version)
+    assert f'the name "{longest}-db" has 56 characters; at most 52 are allowed' in said
+    assert stateful_sets(app, release="a" * 49, version=version) == {f"{'a' * 49}-db"}
+    assert stateful_sets(app, "--set", "db.fullnameOverride=orders", release=longest, version=version) == {"orders"}
+
+
 def test_a_subchart_refuses_what_the_chart_refuses_and_says_where(app: Path) -> None:
     assert "/replicas" in helm.refusal("--set", "stock.replicas=0", chart=app)
     assert "/postgresql/parameters/port" in helm.refusal("--set", "stock.postgresql.parameters.port=1", chart=app)
