@@ -95,14 +95,15 @@ app.kubernetes.io/component: database
 {{- merge $own $standard $component .Values.podLabels | toYaml -}}
 {{- end }}
 
-{{/* The reference of an image. Takes a list: the root context, the image's values and the default tag. */}}
+{{/* The reference of an image, with its digest if there is one, which decides. Takes a list: the root context, the image's values and the default tag. */}}
 {{- define "ha-postgres-14.0.0.image" -}}
 {{- $root := index . 0 -}}
 {{- $image := index . 1 -}}
 {{- $tag := $image.tag | default (index . 2) -}}
 {{- with $root.Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end -}}
 {{- $image.repository -}}
-{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $tag }}{{ end -}}
+{{- with $tag }}:{{ . }}{{ end -}}
+{{- with $image.digest }}@{{ . }}{{ end -}}
 {{- end }}
 
 {{- define "ha-postgres-14.0.0.postgresImage" -}}
@@ -138,14 +139,19 @@ app.kubernetes.io/component: database
 {{- toYaml $affinity -}}
 {{- end }}
 
-{{/* The line of a claim with its StorageClass. Takes a list: the root context, the claim's own (null: the global one, or else the cluster's default). */}}
+{{/*
+The line of a claim with its StorageClass. Takes a list: the root context, the claim's own (null: the global one, or else the cluster's
+default).
+*/}}
 {{- define "ha-postgres-14.0.0.storageClass" -}}
 {{- $root := index . 0 -}}
 {{- $own := index . 1 -}}
 {{- if not (kindIs "invalid" $own) -}}
 storageClassName: {{ $own | quote }}
-{{- else if $root.Values.global.storageClass -}}
-storageClassName: {{ $root.Values.global.storageClass | quote }}
+{{- else -}}
+{{- with $root.Values.global.storageClass -}}
+storageClassName: {{ eq . "-" | ternary "" . | quote }}
+{{- end -}}
 {{- end -}}
 {{- end }}
 
