@@ -17,6 +17,7 @@ from hapg.spec.version_profiles import PROFILES
 from hapg.upgrade import impact, sources
 from hapg.upgrade.impact import Effect
 from hapg_failover import settings
+from tests.archives import extract
 from tests.chart import helm
 from tests.cluster.paths import BIN
 
@@ -111,7 +112,7 @@ def test_packages_are_small(package: Path) -> None:
 def test_the_guard_sees_what_would_break_a_release(version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     package = PACKAGES["15"]
     with tarfile.open(package) as archive:
-        archive.extractall(tmp_path, filter="data")
+        extract(archive, tmp_path)
     template = tmp_path / "ha-postgres" / "templates" / "statefulset.yaml"
     template.write_text(template.read_text().replace("podManagementPolicy: Parallel", "podManagementPolicy: OrderedReady"))
     command = ["diff", str(package), str(tmp_path / "ha-postgres"), "--helm", str(BIN / version), "--namespace", "demo"]

@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+from tests.archives import extract
 from tests.cluster import debian, files
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
@@ -58,7 +59,7 @@ def _fetch(release: str, digest: str, target: Path) -> None:
             archive.extract(name, folder)
         server = folder / "server"
         with tarfile.open(folder / name) as archive:
-            archive.extractall(server, filter="data")
+            extract(archive, server)
         for program, source in _BORROWED.items():
             (server / "bin" / program).symlink_to(source)
         shutil.rmtree(server / "share" / "man", ignore_errors=True)

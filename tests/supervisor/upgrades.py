@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from hapg_failover.adapters import script
+from tests.archives import extract
 from tests.cluster import files, images
 from tests.cluster.paths import CACHE
 
@@ -46,7 +47,7 @@ def unpack(major: str, target: Path) -> None:
         manifest = json.load(blob(json.load(index)["manifests"][0]["digest"]))
         for layer in manifest["layers"]:
             with tarfile.open(fileobj=blob(layer["digest"]), mode="r|*") as root:
-                root.extractall(target, filter="tar")
+                extract(root, target, "tar")
 
 
 def copy_former_programs(target: Path) -> None:

@@ -11,6 +11,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from hapg import VERSION
@@ -44,7 +45,8 @@ class Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: Any = None) -> None:
         if file is not None and file is sys.stdout:
             file.write(message)
-        else:
+            return
+        with suppress(OSError):  # of standard error, which argparse itself ignores from Python 3.11.4 on
             super()._print_message(message, file)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
