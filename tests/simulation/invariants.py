@@ -46,6 +46,8 @@ class Invariants:
         self.clean_ends: dict[str, tuple[float, tuple[int, int]]] = {}
         self.owed: dict[int, tuple[int, int]] = {}
         self.forced: set[int] = set()
+        self.chosen: set[int] = set()
+        """The timelines that forced promotions began: what others had beyond their first records is lost by choice."""
         self.timelines: set[int] = {1}
         self.latest: Wal | None = None
         self.began = 0.0
@@ -165,7 +167,9 @@ class Invariants:
             able = said.running and not said.failed and not pod.deleting and world.network.reachable(other) and calm
             if able and shown > TURN_S and said.position == best > own.position:
                 world.violation(f"member {agent.member} at {own.position} claimed before {pod.name} at {said.position}")
-            if said.position.timeline > own.position.timeline or said.position.lsn - own.position.lsn > world.max_lag:
+            abandoned = any(said.position.timeline < chosen <= own.position.timeline for chosen in self.chosen)
+            lag = 0 if abandoned else said.position.lsn - own.position.lsn
+            if said.position.timeline > own.position.timeline or lag > world.max_lag:
                 world.violation(f"member {agent.member} at {own.position} claimed over {pod.name} at {said.position}: too far behind")
 
     def _left_out(self, lease: LeaseObject | None) -> bool:
@@ -196,6 +200,8 @@ class Invariants:
             world.violation(f"member {server.member} was counted at {claim.position} and promoted at {before.position}")
         if term in self.terms:
             world.violation(f"two promotions in term {term}")
+        if term in self.forced:
+            self.chosen.add(after.position.timeline)
         if term in self.owed and term not in self.forced and not before.contains(*self.owed[term]):
             world.violation(f"member {server.member} was promoted without the end of a clean release")
         self.terms.add(term)

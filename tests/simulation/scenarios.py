@@ -411,6 +411,30 @@ def forced_stranger(seed: int) -> World:
     return world
 
 
+def forced_and_gone(seed: int) -> World:
+    """A member that lacks a bulk load is promoted by force. It hangs before the other has rewound, and is the last to report."""
+    world = running(3, seed)
+    old = primary_of(world)
+    forced, other = (old + 1) % 3, (old + 2) % 3
+    faults.stall_stream(world, forced, 1.0)
+    world.run(2.0)
+    faults.bulk_load(world, old, 1.0)
+    world.run(5.0)
+    faults.power_off(world, old)
+    world.run(0.5)
+    faults.force(world, forced)
+    while world.primary() != forced and world.engine.now < 60.0:
+        world.run(0.01)
+    faults.freeze_container(world, forced, 8.0)
+    faults.freeze_agent(world, forced, 5.0)
+    faults.freeze_agent(world, other, 5.0)
+    while world.api.lease is not None and world.api.lease.state.release is None and world.engine.now < 60.0:
+        world.run(0.01)
+    faults.freeze_agent(world, forced, 2.6)
+    world.run(60.0)
+    return world
+
+
 def successor_falls_short(seed: int) -> World:
     """The only replica's stream stalls while the primary switches over to it: the shutdown doesn't wait for it forever."""
     world = running(2, seed)

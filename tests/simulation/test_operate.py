@@ -48,3 +48,10 @@ def test_leaving_the_rule_out_is_found(
     assert not shown_by_itself(scenario, sign), "found although the rule is there"
     leave_out(monkeypatch)
     assert found(scenario, sign), f"nothing found: {(leave_out.__doc__ or '').strip()}"
+
+
+def test_wal_that_an_operator_gave_up_is_no_lag() -> None:
+    """After a forced promotion, the member that was chosen takes over again from one that has more WAL of the timeline before."""
+    worlds = [scenarios.forced_and_gone(seed) for seed in range(6)]
+    assert [world.violations for world in worlds] == [[]] * 6
+    assert any(world.promotions[-1][1] == world.promotions[-2][1] for world in worlds)
