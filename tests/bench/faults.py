@@ -19,8 +19,8 @@ class Fault(faults.Fault[System]):
 
     hold_ttls: it lasts at least so many TTLs; near: the writer that keeps to the old primary runs on that one's node, which nobody
     else can reach; patient: that writer waits for its answers until the fault is over; tidy: what is done after each time, so that
-    the next one finds the same; on_disks: the volumes have to be disks that can hang; base_s, ttls: one time of it takes about so many
-    seconds and TTLs.
+    the next one finds the same; on_disks: the volumes have to be disks that can hang, and each hang is measured as the first; base_s,
+    ttls: one time of it takes about so many seconds and TTLs.
     """
 
     hold_ttls: float = 0.0
@@ -33,7 +33,8 @@ class Fault(faults.Fault[System]):
 
     def seconds(self, system: type[System]) -> float:
         """Return the approximate duration of one run in seconds."""
-        return self.base_s + self.ttls * system.ttl_s + system.renew_s / 2
+        between_s = system.hang_counts_s if self.on_disks else 0.0
+        return self.base_s + between_s + self.ttls * system.ttl_s + system.renew_s / 2
 
 
 def _delete_pod(system: System, primary: Pod) -> None:

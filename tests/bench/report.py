@@ -312,6 +312,10 @@ Faults start at evenly spread moments between two renewals of the primary's Leas
 cut-off primary comes back after at least two TTLs. The next run starts as soon as all servers are
 back.
 
+*Volume hangs* measures the first hang each time. After one hang, the next primary is more patient
+until writes were prompt for a minute ([rule 1](protocol.md#2-rules)), so the bench lets a volume
+hang again only once the Lease counts no hung volume.
+
 {stuck}
 
 ## All faults

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from hapg_failover.core.timing import PROMPT_S
 from tests.bench.modes import QUIET, Mode
 from tests.cluster.paths import REPOSITORY
 from tests.robustness.programs import run
 from tests.robustness.release import CHART, TTL, VALUES, Pod, Release
+from tests.robustness.waiting import wait_for
+
+FORGOTTEN_SECONDS = PROMPT_S + 240.0
 
 
 def seconds(time: str) -> float:
@@ -23,7 +27,8 @@ class System(Release):
 
     system: its name in the lines and tables; ttl_s: after how long a silent primary may be replaced; renew_s: how often the primary
     renews its right; containers: those of a pod that run the server and decide about it; agent: the one that decides,
-    agent_command: what the command lines of its processes contain; tells_phases: the agent logs what phases.py looks for, and
+    agent_command: what the command lines of its processes contain; hang_counts_s: how long a volume that hung makes it more patient
+    with the next one; tells_phases: the agent logs what phases.py looks for, and
     counts its requests; mode: in what state it is measured.
     """
 
@@ -33,6 +38,7 @@ class System(Release):
     containers: ClassVar[tuple[str, ...]]
     agent: ClassVar[str]
     agent_command: ClassVar[str]
+    hang_counts_s: ClassVar[float] = 0.0
     tells_phases: ClassVar[bool] = False
 
     storage_class: str = "standard"
@@ -53,6 +59,9 @@ class System(Release):
         """When the primary has renewed its right last, in seconds since the epoch."""
         raise NotImplementedError
 
+    def wait_hang_forgotten(self) -> None:
+        """Wait until the next volume that hangs counts as the first."""
+
     def version(self) -> str:
         """What is measured, with its version."""
         raise NotImplementedError
@@ -67,6 +76,7 @@ class HaPostgres(System):
     containers = ("postgres", "failover")
     agent = "failover"
     agent_command = "hapg_failover"
+    hang_counts_s = PROMPT_S
     tells_phases = True
 
     def values(self) -> dict[str, str]:
@@ -87,6 +97,10 @@ class HaPostgres(System):
     def renewed_at(self) -> float:
         """See System."""
         return seconds(self.namespace.get("lease", self.name)["spec"]["renewTime"])
+
+    def wait_hang_forgotten(self) -> None:
+        """See System: the Lease counts the primaries in a row that a hung volume has cost it, until writes were prompt for PROMPT_S."""
+        wait_for("no hung volume counts", lambda: self.lease()["hangs"] == 0, FORGOTTEN_SECONDS, self.describe, pause=1.0)
 
     def version(self) -> str:
         """See System."""

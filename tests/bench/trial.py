@@ -101,6 +101,8 @@ def run(system: System, fault: Fault, label: str, moment: float) -> Trial:
     moment: when it begins between two renewals of the primary's right, from 0 to 1.
     """
     system.wait_full_strength()
+    if fault.on_disks:
+        system.wait_hang_forgotten()
     old, pods = system.primary(), system.pods()
     client = system.client_apart_from(old.node)
     wait_table(system, client)
