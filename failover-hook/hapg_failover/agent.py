@@ -379,8 +379,9 @@ class Agent:
 
     def _tell(self, before: Memory, decision: Decision) -> None:
         memory = decision.memory
-        names = [_name(a) for a in decision.actions if not isinstance(a, QUIET)]
-        routine = names == ["renew"] and decision.reason == "renew the Lease"
+        told = [action for action in decision.actions if not isinstance(action, QUIET)]
+        names = [_name(action) for action in told]
+        routine = all(isinstance(action, PutLease) and action.routine for action in told)
         carried = before.extensions.by_extensions is not memory.extensions.by_extensions
         if before.phase is not memory.phase or carried or (names and not routine):
             fields: dict[str, Any] = {"phase": memory.phase.value, "term": memory.hold.held_term}

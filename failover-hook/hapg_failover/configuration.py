@@ -17,6 +17,8 @@ from .supervisor_commands import OperationFailed, SupervisorCommands
 FILES = tuple(Path("/etc/hapg") / name for name in ("config/postgresql.conf", "config/pg_hba.conf", "tls/tls.crt", "tls/tls.key"))
 TRIAL_S = 90.0
 AGAIN_S = 60.0
+REFUSED = 1
+"""The exit code of `configure` if PostgreSQL refuses the files (docs/contract.md)."""
 
 Address = Callable[[], tuple[str, int] | None]
 
@@ -34,7 +36,7 @@ def configure(commands: SupervisorCommands, supervisor: Supervisor, nonce: str, 
     try:
         commands.call(nonce, term, command, timeout=TRIAL_S)
     except OperationFailed as failure:
-        if failure.command_id is None or not str(failure).startswith(f"{command}: error exit code 1:"):
+        if failure.command_id is None or failure.exit_code != REFUSED:
             raise
         said = explain(supervisor.output(failure.command_id))
         if said is None:
@@ -77,8 +79,11 @@ class Watch:
             return None
         try:
             refused = self._configure(*address)
-        except (OperationFailed, DataRefused) as failure:
-            if "exit code" in str(failure):
+        except DataRefused:
+            self._was_tried(stamp, False)
+            return None
+        except OperationFailed as failure:
+            if failure.exit_code is not None:
                 self._was_tried(stamp, False)
             return None
         self._was_tried(stamp, not refused)

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from hapg_protocol.lsn import Position
 
 from .adapters.ports import Runtime, Supervisor, SupervisorEvent
 
+_EXIT_CODE = re.compile(r"exit code ([0-9]{1,3})\b")
+
 
 class OperationFailed(Exception):
     """An operation can't be completed; the message says why.
 
     position: our end of WAL, if already known; refused: the supervisor refused the command, so nothing was started; command_id: the command
-    that was answered with an error.
+    that was answered with an error; exit_code: of the command's program, None if it wasn't run or didn't end by itself.
     """
 
-    def __init__(self, text: str, position: Position | None = None, refused: bool = False, command_id: str | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        position: Position | None = None,
+        refused: bool = False,
+        command_id: str | None = None,
+        exit_code: int | None = None,
+    ) -> None:
         """Keep these along with the message."""
         super().__init__(text)
         self.position = position
         self.refused = refused
         self.command_id = command_id
+        self.exit_code = exit_code
 
 
 class SupervisorCommands:
@@ -77,10 +88,18 @@ class SupervisorCommands:
         if event is None:
             raise OperationFailed(f"{command}: no answer within {timeout:g} s" + (" without any progress" if moved_at is not None else ""))
         if event.result != "ok":
-            text, failed = f"{command}: {event.result} {event.text}".rstrip(), event.result == "error"
-            raise OperationFailed(text, refused=event.result == "refused", command_id=command_id if failed else None)
+            raise _failed(command, event)
         return event.text, command_id
 
     def _same(self, nonce: str) -> bool:
         hello = self._supervisor.hello()
         return hello is not None and hello.nonce == nonce
+
+
+def _failed(command: str, event: SupervisorEvent) -> OperationFailed:
+    """Return the failure that an answer other than `ok` means."""
+    text = f"{command}: {event.result} {event.text}".rstrip()
+    if event.result != "error":
+        return OperationFailed(text, refused=event.result == "refused")
+    code = _EXIT_CODE.match(event.text)
+    return OperationFailed(text, command_id=event.command_id, exit_code=int(code[1]) if code else None)

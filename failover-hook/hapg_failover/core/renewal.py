@@ -46,7 +46,8 @@ def renew(step: Step) -> None:
     content = content_of(step, s)
     if not _is_due(step) and not _is_news(step, s, content):
         return
-    why = _why(s, content)
+    change = _change(s, content)
+    why = change or "renew the Lease"
     trouble = ill_health(step)
     if trouble is not None:
         step.because(f"not renewed: {trouble}")
@@ -71,7 +72,7 @@ def renew(step: Step) -> None:
         hangs=0 if _writes_are_prompt(step) else s.hangs,
     )
     synchronous.record_sent(step, state)
-    step.put(PutKind.RENEW, state, why)
+    step.put(PutKind.RENEW, state, why, routine=change is None and not content.gone_back)
     if content.named:
         switchover.asked(step)
 
@@ -110,7 +111,8 @@ def _is_news(step: Step, s: LeaseState, content: Content) -> bool:
     return content.named or (changed and step.o.now - step.m.writes.put_at >= RETRY_PUT_S)
 
 
-def _why(s: LeaseState, content: Content) -> str:
+def _change(s: LeaseState, content: Content) -> str | None:
+    """Return in words what changes in the Lease besides the time of its renewal; None if nothing does."""
     record = content.record
     if record != s.sync:
         return f"synchronous volumes are {', '.join(record.volumes) if record is not None else 'none'}"
@@ -120,7 +122,7 @@ def _why(s: LeaseState, content: Content) -> str:
         return "our server has recovered and writes"
     if content.named:
         return f"the Lease names {content.successor or 'nobody'} as the successor"
-    return "renew the Lease"
+    return None
 
 
 def ask_for_extensions(step: Step) -> None:

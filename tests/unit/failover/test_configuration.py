@@ -92,7 +92,7 @@ def test_a_trial_that_was_not_made_is_made_at_the_next_look(watched: Watched) ->
 
 
 def test_a_trial_that_is_not_possible_waits(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    watched.server.says = OperationFailed("configure: error exit code 2: no room", command_id="1")
+    watched.server.says = OperationFailed("configure: error exit code 2: no room", command_id="1", exit_code=2)
     assert [watched.look() for _ in range(3)] == [None, None, None]
     assert watched.server.trials == 1
     monkeypatch.setattr(configuration, "AGAIN_S", 0.0)
@@ -115,7 +115,7 @@ def test_without_a_supervisor_nothing_is_tried(watched: Watched) -> None:
 )
 def test_the_server_s_words_are_read(said: str, expected: str | type[Exception]) -> None:
     commands, supervisor = Mock(), Mock()
-    commands.call.side_effect = OperationFailed("configure: error exit code 1: FATAL", command_id="v")
+    commands.call.side_effect = OperationFailed("configure: error exit code 1: FATAL", command_id="v", exit_code=1)
     supervisor.output.return_value = said
     if isinstance(expected, str):
         assert configure(commands, supervisor, "n", 1) == expected

@@ -31,7 +31,18 @@ from hapg_failover.core.state.results import OpResult, Outcome, PutOutcome, PutR
 from hapg_failover.core.state.streaming import Streaming
 from hapg_failover.core.timing import Timing
 from hapg_protocol.lsn import Position
-from hapg_protocol.model import NO_LEASE, EligibleReplica, Holder, LeaseState, Pod, PositionReport, Release, ReleaseCause, VolumeState
+from hapg_protocol.model import (
+    NO_LEASE,
+    EligibleReplica,
+    Holder,
+    LeaseObject,
+    LeaseState,
+    Pod,
+    PositionReport,
+    Release,
+    ReleaseCause,
+    VolumeState,
+)
 from tests.memories import changed, remembering
 
 NOW = 1000.0
@@ -432,6 +443,13 @@ def test_a_holder_without_members_has_no_fence() -> None:
     renewed = PutResult(PutKind.RENEW, PutOutcome.OK, NOW - 0.4, alone, "41")
     decision = decide(seen(server="primary", lease=lease(alone, version="41"), put=renewed), changed(PRIMARY, put=PutKind.RENEW))
     assert decision.actions[0] == WriteDeadline(None, 5)
+
+
+@pytest.mark.parametrize(("instead", "routine"), [(None, True), (LeaseObject("39", MINE), False)], ids=["as it was", "rolled back"])
+def test_only_a_renewal_that_changes_nothing_else_is_routine(instead: LeaseObject | None, routine: bool) -> None:
+    found = replace(lease(MINE), instead=instead)
+    decision = decide(seen(server="primary", lease=found, position=END), changed(PRIMARY, renewed_at=NOW - 2, put_at=NOW - 2))
+    assert [action.routine for action in decision.actions if isinstance(action, PutLease)] == [routine]
 
 
 def test_a_deleted_lease_is_made_again_under_the_next_term() -> None:

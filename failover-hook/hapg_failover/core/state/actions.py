@@ -246,11 +246,12 @@ class PutKind(Enum):
 
 @dataclass(frozen=True)
 class PutLease:
-    """Write the Lease: an update of `version`, or a creation if that is None."""
+    """Write the Lease: an update of `version`, or a creation if that is None. routine: it only renews the Lease."""
 
     kind: PutKind
     state: LeaseState
     version: str | None
+    routine: bool = False
 
 
 @dataclass(frozen=True)

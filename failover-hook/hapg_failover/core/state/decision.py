@@ -390,8 +390,8 @@ class Step:
             reason,
         )
 
-    def put(self, kind: PutKind, state: LeaseState, reason: str, create: bool = False) -> None:
-        """Write the Lease, creating or updating it; only one write at a time.
+    def put(self, kind: PutKind, state: LeaseState, reason: str, create: bool = False, routine: bool = False) -> None:
+        """Write the Lease, creating or updating it; only one write at a time. routine: as in PutLease.
 
         It is based on the version last read, or on the older Lease found in its place if it was rolled back.
         """
@@ -400,7 +400,7 @@ class Step:
         version = found or (None if create or lease is None or self.state is None else lease.version)
         known = lease.state.serial if lease is not None and lease.state is not None else 0
         self.keep(replace(self.m.writes, put=kind, put_at=self.o.now, put_on=self.version))
-        self.do(PutLease(kind, replace(state, serial=max(known, state.serial) + 1), version), reason)
+        self.do(PutLease(kind, replace(state, serial=max(known, state.serial) + 1), version, routine), reason)
 
     def release(self, why: str, release: Release, begun: int = 0) -> None:
         """Release the Lease. Only for a server that is known to be unable to write.
