@@ -65,6 +65,7 @@ from .core.state.memory import Memory
 from .core.state.phases import Phase
 from .core.state.results import Outcome, RecordCheck
 from .core.state.start_settings import StartSettings
+from .core.timing import READY_HEARTBEAT_S
 from .core.unreplicated_wal import WalRequest, may_give
 from .events import (
     ContainerDied,
@@ -99,7 +100,6 @@ from .world import World
 EVENTS_S = 60.0
 EXIT_AGAIN_S = 0.5
 LIVE_S = 10.0
-HEARTBEAT_S = 2.0
 STILL_S = 5.0
 AGAIN = 20
 QUIET = (ReadLease, ListPods, WriteDeadline, Exit, AskExtensions, AnswerExtension)
@@ -279,7 +279,7 @@ class Agent:
         """Return whether this pod's server is running as the primary or as a replica that has joined, and the phase."""
         memory, now = self.memory, self._runtime.now()
         heartbeat = self._adapters.supervisor.heartbeat()
-        runs = heartbeat is not None and now - heartbeat.uptime < HEARTBEAT_S and heartbeat.state != "down"
+        runs = heartbeat is not None and now - heartbeat.uptime < READY_HEARTBEAT_S and heartbeat.state != "down"
         return runs and readiness.is_ready(memory, now, self._settings().timing.unready), memory.phase.value
 
     def metrics(self) -> str:

@@ -16,7 +16,8 @@ from hapg_protocol.archive_report import ArchiveReport
 from .adapters import beneath
 from .adapters.backup_container import FOLDER
 from .adapters.ports import Runtime
-from .core.archiving import SILENCE, SILENT_S, Archiving, annotation, is_due, news, parse
+from .core.archiving import SILENCE, Archiving, annotation, is_due, news, parse
+from .core.timing import ARCHIVE_SILENT_S
 from .workers import every
 
 LOOK_S = 2.0
@@ -97,4 +98,4 @@ class BackupLink:
                 return parse(text.decode("utf-8", "replace"), now, self._runtime.wall_clock())
         except (OSError, ValueError):
             pass
-        return Archiving(SILENCE if now - self._begun > SILENT_S else "")
+        return Archiving(SILENCE if now - self._begun > ARCHIVE_SILENT_S else "")

@@ -8,9 +8,8 @@ from functools import partial
 from .adapters.ports import Logger, PeerAnswer, PeerError, Peers, Runtime
 from .core.state.actions import AskExtensions
 from .core.state.extensions import ExtensionAnswer, ExtensionRequest
+from .core.timing import PEER_ANSWER_S
 from .events import Event, PeerAnswered, PeerAsked
-
-LIMIT_S = 0.6
 
 
 class LeaseExtensions:
@@ -39,7 +38,7 @@ class LeaseExtensions:
     def _ask_one(self, request: ExtensionRequest, volume: str, address: str) -> None:
         sent_at = self._runtime.now()
         try:
-            answer = self._peers.ask(request, address, LIMIT_S)
+            answer = self._peers.ask(request, address, PEER_ANSWER_S)
         except PeerError as error:
             self._log("warning", "extension", f"no answer from {address}: {error}", term=request.term)
             return
@@ -51,7 +50,7 @@ class LeaseExtensions:
 
     def asked_by_peer(self, request: ExtensionRequest) -> PeerAnswer | None:
         """Have the deciding thread decide on a peer's request; None if it doesn't answer in time."""
-        end = self._runtime.now() + LIMIT_S
+        end = self._runtime.now() + PEER_ANSWER_S
         with self._changed:
             self._waiting.add(request)
         self._report(PeerAsked(request))

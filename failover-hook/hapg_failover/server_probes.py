@@ -14,22 +14,25 @@ from .core.state import connections
 from .core.state.connections import Greeting
 from .core.state.phases import Phase
 from .core.state.start_settings import StartSettings
-from .core.timing import READS_FRESH_S, SILENT_S
+from .core.timing import (
+    EMERGENCY_SPACE_EVERY_S,
+    FILES_EVERY_S,
+    GREET_EVERY_S,
+    KEEP_ANSWER_S,
+    KEEP_EVERY_S,
+    PROBE_EVERY_S,
+    READS_EVERY_S,
+    READS_FRESH_S,
+    SEGMENT_EVERY_S,
+    SILENT_S,
+    SLOTS_EVERY_S,
+    STATUS_EVERY_S,
+    STEADY_STATUS_EVERY_S,
+)
 from .events import ConfigurationTried, DiskProbed, Event, Greeted, ReadsAnswered, ServerLooked, StartSettingsSeen
 from .settings import Settings
 from .workers import Due, every
 
-STATUS_S = 0.5
-STEADY_STATUS_S = 1.0
-SLOTS_EVERY_S = 2.0
-PROBE_S = 1.0
-SEGMENT_EVERY_S = 10.0
-FILES_S = 5.0
-EMERGENCY_SPACE_S = 10.0
-KEEP_S = 2.0
-KEEP_AGAIN_S = 5.0
-READS_S = 1.0
-GREET_S = 5.0
 WRITING = (Phase.PRIMARY, Phase.PROMOTING)
 STANDING_BY = (Phase.SEALED, Phase.FOLLOW, Phase.CLAIMING)
 STEADY = (Phase.PRIMARY, Phase.FOLLOW)
@@ -63,8 +66,8 @@ class ServerProbes:
         self._troubles: dict[str, str] = {}
         self._slots = Due(runtime, SLOTS_EVERY_S)
         self._segment = Due(runtime, SEGMENT_EVERY_S)
-        self._keep = Due(runtime, KEEP_AGAIN_S)
-        self._reads = Due(runtime, READS_S)
+        self._keep = Due(runtime, KEEP_EVERY_S)
+        self._reads = Due(runtime, READS_EVERY_S)
         self._read_at = float("-inf")
         self._refusing = 0.0
         self._configuration = configuration
@@ -74,11 +77,11 @@ class ServerProbes:
 
     def begin(self) -> None:
         """Start the threads."""
-        every(self._runtime, lambda: STEADY_STATUS_S if self._is_steady else STATUS_S, "status", self._look_at_server)
-        every(self._runtime, lambda: PROBE_S, "probe", self._probe_disk)
-        every(self._runtime, lambda: GREET_S, "greet", self._greet)
+        every(self._runtime, lambda: STEADY_STATUS_EVERY_S if self._is_steady else STATUS_EVERY_S, "status", self._look_at_server)
+        every(self._runtime, lambda: PROBE_EVERY_S, "probe", self._probe_disk)
+        every(self._runtime, lambda: GREET_EVERY_S, "greet", self._greet)
         self._runtime.spawn("configuration", self._watch_files)
-        every(self._runtime, lambda: EMERGENCY_SPACE_S, "emergency_space", self._make_emergency_spaces)
+        every(self._runtime, lambda: EMERGENCY_SPACE_EVERY_S, "emergency_space", self._make_emergency_spaces)
 
     def _look_at_server(self) -> None:
         self._is_steady = False
@@ -111,7 +114,7 @@ class ServerProbes:
         if self._phase() in STANDING_BY and self._settings().standby_mode == "hot" and self._keep.is_due():
             self._keep.done()
             with suppress(SqlError):
-                self._sql.keep(KEEP_S)
+                self._sql.keep(KEEP_ANSWER_S)
 
     def _try_reads(self) -> None:
         """Ask a hot standby that follows whether it answers queries."""
@@ -120,7 +123,7 @@ class ServerProbes:
         self._reads.done()
         now = self._runtime.now()
         with suppress(SqlError):
-            if self._sql.reads(KEEP_S):
+            if self._sql.reads(KEEP_ANSWER_S):
                 is_news, self._read_at = now - self._read_at >= READS_FRESH_S, now
                 self._report(ReadsAnswered(now), is_news)
 
@@ -135,7 +138,7 @@ class ServerProbes:
             self._report(Greeted(greeting), connections.trouble(greeting, begun) is not None)
 
         answer = self._sql.greet(SILENT_S, lambda silent: tell(Greeting(begun, silent=silent)))
-        self._refusing = self._refusing + GREET_S if answer == NOT_NOW else 0.0
+        self._refusing = self._refusing + GREET_EVERY_S if answer == NOT_NOW else 0.0
         if answer is not None:
             crowded = answer == TOO_MANY and self._volume.production() is not None
             tell(Greeting(begun, refusing=self._refusing, crowded=crowded))
@@ -149,7 +152,7 @@ class ServerProbes:
             begun = self._runtime.now()
             self._look_at_files()
             with suppress(queue.Empty):
-                self._files_changed.get(timeout=max(0.01, FILES_S - (self._runtime.now() - begun)))
+                self._files_changed.get(timeout=max(0.01, FILES_EVERY_S - (self._runtime.now() - begun)))
 
     def _look_at_files(self) -> None:
         """Check the configuration files, but only in a steady phase: otherwise the start has checked them, or the next one will."""

@@ -24,7 +24,7 @@ from .core.state.results import OpResult, Outcome, PutResult, RecordCheck
 from .core.state.start_settings import StartSettings
 from .core.state.streaming import Streaming
 from .core.state.volume import DATA_VOLUME, Origin
-from .core.timing import HEARTBEAT_FRESH_S
+from .core.timing import BLIND_S, HEARTBEAT_FRESH_S
 from .events import (
     ConfigurationTried,
     ContainerDied,
@@ -53,7 +53,6 @@ from .events import (
 from .settings import Identity
 
 GONE_KEPT = 64
-BLIND_S = 5.0
 AS_STANDBY = frozenset({Op.SEAL, Op.FOLLOW, Op.CATCH_UP, Op.REWIND, Op.CLONE, Op.INITDB, Op.RESTORE, Op.SEED, Op.UPGRADE})
 """Operations on a server that is no primary, or on its volume."""
 

@@ -8,14 +8,9 @@ from hapg_protocol.archive_report import KINDS, ArchiveReport, Verified
 from hapg_protocol.json_fields import Fields
 
 from .state.actions import Announce
+from .timing import ARCHIVE_FAILING_S, ARCHIVE_SHOWN_S, ARCHIVE_SILENT_S
 
-SILENT_S = 30.0
-"""How old the container's state may be; it writes one every two seconds."""
-FAILING_S = 30.0
-"""How long archiving has to fail before an Event says so: a container that is restarted, or a new primary's archive, takes seconds."""
 SILENCE = "the backup container does not answer"
-SELDOM_S = 60.0
-"""How often the annotation is written at most while no trouble begins or ends: segments may be archived every second."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +32,9 @@ def parse(text: str, now: float, wall: float) -> Archiving:
     """
     fields = Fields.parse(text, "state.json")
     failing, since = fields.text("failing"), fields.seconds("failing_since")
-    if now - fields.seconds("at") > SILENT_S:
+    if now - fields.seconds("at") > ARCHIVE_SILENT_S:
         failing = SILENCE
-    elif wall - since < FAILING_S:
+    elif wall - since < ARCHIVE_FAILING_S:
         failing = ""
     return Archiving(failing, fields.text("misconfigured"), fields.texts("holes"), _report(fields, wall))
 
@@ -109,4 +104,4 @@ def is_due(told: ArchiveReport | None, found: ArchiveReport, since_s: float) -> 
     if told is None:
         return True
     steady = replace(told, archived=found.archived, archived_at=found.archived_at, waiting_since=found.waiting_since, read_at=found.read_at)
-    return steady != found or (told != found and since_s > SELDOM_S)
+    return steady != found or (told != found and since_s > ARCHIVE_SHOWN_S)

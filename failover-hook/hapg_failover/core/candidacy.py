@@ -14,7 +14,7 @@ from .state.actions import PutKind, ReadLease
 from .state.decision import Step
 from .state.memory import PromotionCause
 from .state.phases import Phase
-from .timing import BLOCKED_PATIENCE_S, LEASE_GONE_S, NO_LEASE_WAIT_S, PODS_FRESH_S, RUN_OUT_READ_S, SUSPECT_S
+from .timing import BLOCKED_PATIENCE_S, LEASE_GONE_S, LIST_AGAIN_S, LIST_AHEAD_S, NO_LEASE_WAIT_S, PODS_FRESH_S, RUN_OUT_READ_S, SUSPECT_S
 
 
 def stand(step: Step, s: LeaseState) -> None:
@@ -103,7 +103,7 @@ def _say_why_not(step: Step, s: LeaseState, verdict: Verdict, free_since: float,
         forced_failover.refuse(step, forced, verdict.reason)
     elif m.telling.blocked and o.now - free_since > BLOCKED_PATIENCE_S:
         step.tell("NoEligibleCandidate", f"{verdict.reason}; {forced_failover.hint(o.me.pod, m.telling.blocked, s)}")
-    if (s.release is not None or step.age >= o.timing.ttl - 1.0) and o.now - o.pods_listed_at > 1.0:
+    if (s.release is not None or step.age >= o.timing.ttl - LIST_AHEAD_S) and o.now - o.pods_listed_at > LIST_AGAIN_S:
         step.list_pods()
 
 

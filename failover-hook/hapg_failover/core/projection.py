@@ -11,8 +11,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .timing import FIRST_TOUCH_PAUSE_S
+
 ANNOTATION = "ha-postgres/configuration"
-FIRST_PAUSE_S = 1.0
 TOUCHES = 6
 
 
@@ -65,4 +66,4 @@ def next_touch(wanted: ConfigMap | None, projected: str, last: Touch | None, now
 
 
 def _pause_s(number: int) -> float:
-    return float(FIRST_PAUSE_S * 2 ** (number - 1))
+    return float(FIRST_TOUCH_PAUSE_S * 2 ** (number - 1))

@@ -10,7 +10,7 @@ from . import lease_extension, readiness, switchover
 from .state.actions import Label, LabelReads
 from .state.decision import Step
 from .state.phases import Phase
-from .timing import PARTING_S, PROXY_S, READS_AGAIN_S, READS_FRESH_S
+from .timing import LABEL_AGAIN_S, PARTING_S, PROXY_S, READS_AGAIN_S, READS_FRESH_S, STRIP_AGAIN_S
 
 _STANDING_BY = (Phase.SEALED, Phase.CLAIMING, Phase.PROMOTING)
 
@@ -24,7 +24,7 @@ def primary(step: Step) -> None:
         return
     if (
         own is None
-        or o.now - m.reign.label_at < 0.5
+        or o.now - m.reign.label_at < LABEL_AGAIN_S
         or (m.succession.switchover is not None and m.succession.switchover.routed is not None)
     ):
         return
@@ -41,7 +41,7 @@ def primary(step: Step) -> None:
 def withdraw(step: Step) -> None:
     """Route no clients to our server while it has only the emergency WAL space left: they would use it up."""
     own = step.own_pod
-    if own is not None and own.role == "primary" and step.o.now - step.m.reign.label_at >= 0.5:
+    if own is not None and own.role == "primary" and step.o.now - step.m.reign.label_at >= LABEL_AGAIN_S:
         _strip(step, own)
 
 
@@ -49,7 +49,7 @@ def replica(step: Step) -> None:
     """Make sure that our own pod's role is replica, unless the holder may have labelled it in preparation for a takeover."""
     o, m, s = step.o, step.m, step.state
     own = step.own_pod
-    if own is None or own.role == "replica" or o.now - m.reign.label_at < 1.0:
+    if own is None or own.role == "replica" or o.now - m.reign.label_at < STRIP_AGAIN_S:
         return
     if switchover.is_chosen(step) or (s is not None and s.release is None and s.holder.uid in o.gone):
         return
@@ -89,7 +89,7 @@ def time_is_up(step: Step, s: LeaseState) -> None:
     """
     o, m = step.o, step.m
     latest = o.timing.claim_after(s.ttl_s) - PROXY_S
-    if not o.timing.lease <= step.age < latest or lease_extension.waits(step) is not None or o.now - m.reign.label_at < 1.0:
+    if not o.timing.lease <= step.age < latest or lease_extension.waits(step) is not None or o.now - m.reign.label_at < STRIP_AGAIN_S:
         return
     for pod in o.pods:
         if pod.uid == s.holder.uid and pod.role == "primary":

@@ -12,6 +12,9 @@ READ_AGAIN_S = 0.5  # the same while the last read is unanswered
 OVERDUE_READ_S = 0.4  # between two reads of an overdue Lease
 RUN_OUT_READ_S = 0.3  # between two reads of an expired Lease, before a claim
 PODS_FRESH_S = 1.5  # maximum age of a pod list that a claim relies on
+LIST_EVERY_S = 0.3  # between two lists of the pods
+LIST_AHEAD_S = 1.0  # how long before a Lease expires a candidate begins to list the pods
+LIST_AGAIN_S = 1.0  # age of the last list until it lists them again
 LEASE_GONE_S = 60.0  # how long a Lease that is missing or rolled back counts as unchanged (rule 14)
 
 # Election (rule 4)
@@ -27,12 +30,15 @@ BOOTSTRAP_PATIENCE_S = 30.0  # until an Event says which volumes the first serve
 # The primary's Lease
 RETRY_PUT_S = 0.3  # between two writes
 ASK_EVERY_S = 0.4  # between two requests to the peers for a lease extension (rule 8)
+PEER_ANSWER_S = 0.6  # how long a peer's answer is waited for, and a peer's agent decides about it
 LONGEST_EXTENSION_S = 600.0  # a request for a longer extension is always refused
 SEEN_S = 5.0  # older information about which replicas stream is ignored
 DROP_AFTER_S = 30.0  # until a replica that doesn't stream is no longer eligible
 
 # The primary's server
 HEARTBEAT_FRESH_S = 0.7  # maximum age of the supervisor's heartbeat
+HEARTBEAT_WAIT_S = 0.5  # how long a heartbeat later than an operation's end is waited for
+BLIND_S = 5.0  # how long no probe of the server has succeeded until its WAL senders count as unknown
 PROBE_FRESH_S = 2.5  # maximum age of the last successful write to a volume
 PATIENCE_S = (PROBE_FRESH_S, 10.0, 40.0)  # the same for a primary that follows none, one, or more that lost the Lease to a hung volume
 PROMPT_S = 60.0  # how long all writes have to succeed within PROBE_FRESH_S until that counts again
@@ -46,6 +52,8 @@ UNPROVEN_S = 20.0  # how long a primary's write position may be unknown
 PROMOTION_SILENT_S = 10.0  # how long a promotion may show neither replay nor a write to the volumes
 SILENT_S = 15.0  # how long a new connection may go unanswered: the postmaster only forks, which takes milliseconds, and seconds under load
 REFUSING_S = 60.0  # how long a primary may refuse connections because it is starting or shutting down (57P03)
+END_TRANSACTIONS_S = 1.0  # how long sessions that delay a promotion may take to end
+IN_EFFECT_S = 4.0  # how long a changed synchronous_standby_names may take to reach every process
 KILL_AGAIN_S = 1.0  # until an ineffective kill is repeated
 FAILED_S = 60.0  # how long a server that failed as the primary ranks last
 SUSPECT_S = 50.0  # the last part of FAILED_S, during which it may stand as a candidate again
@@ -54,7 +62,24 @@ SLOTS_AGAIN_S = 2.0  # between two changes of replication slots
 RECOVERY_TOLD_S = 5.0  # until an Event says that the primary is recovering
 LINGER_S = 2.0  # how long a primary stays after a switchover, so that its address refuses clients
 
+# Periodic probes of the local server: from one to the next
+STATUS_EVERY_S = 0.5
+STEADY_STATUS_EVERY_S = 1.0  # as a primary, or as a replica that follows one
+SLOTS_EVERY_S = 2.0
+PROBE_EVERY_S = 1.0  # of a write to the volumes
+SEGMENT_EVERY_S = 10.0  # of the size of a WAL segment, and the tablespaces
+FILES_EVERY_S = 5.0  # of the configuration files
+EMERGENCY_SPACE_EVERY_S = 10.0
+KEEP_EVERY_S = 5.0  # of keeping a connection open for a primary's first statement
+KEEP_ANSWER_S = 2.0  # how long that, and a query as a client's, may take
+READS_EVERY_S = 1.0  # of a query as a client's
+GREET_EVERY_S = 5.0  # of a new connection
+
 # Switchover (rule 9)
+SHORT_CHECKPOINT_S = 0.25  # checkpoints before a shutdown are repeated until one takes no longer than this
+FETCH_S = 1.5  # how long a replica tries to fetch a dead server's unreplicated WAL
+FETCH_PATIENCE_S = 0.4  # the same while that server's agent refuses
+FETCH_AGAIN_S = 0.05  # between two attempts
 SWITCHOVER_CHECKPOINT_S = 120.0  # maximum duration of the checkpoint before it
 LAST_CHECKPOINT_S = 30.0  # the same when the pod is being deleted
 SERVE_ON_S = 0.8  # how long the server keeps serving until its endpoint may be replaced
@@ -77,6 +102,7 @@ LEAVE_S = 1.0  # how long a replica whose pod is being deleted checks whether th
 STAY_S = 60.0  # how long it then stays for the primary's last record
 LEAVE_GRACE_S = 20  # the part of its grace period that it leaves unused for that
 STREAM_LOOK_S = 2.0  # the holder checks which replicas stream more often than this
+READY_HEARTBEAT_S = 2.0  # maximum age of the supervisor's heartbeat for a pod to be ready (rule 16)
 NOTED_EVERY_S = 2.0  # how often a pod notes that it has joined (rule 16)
 ENDLESS_S = 150.0  # after which an operation of a few seconds that makes no progress will never end
 RESTART_TURN_S = 15.0  # how long a standby that has to restart waits for each of those before it
@@ -98,12 +124,20 @@ LET_GO_AFTER_S = 3.0  # until `preferred` counts a silent standby as missing
 SHRINK_AFTER_S = 10.0  # until a silent standby leaves the setting
 
 # Labels (rule 12)
+LABEL_AGAIN_S = 0.5  # until a primary changes labels again
+STRIP_AGAIN_S = 1.0  # until a replica changes a primary's label again
 PROXY_S = 1.0  # kube-proxy applies changes at most once a second
 READS_FRESH_S = 5.0  # for how long a hot standby's last answer to a query counts
 READS_AGAIN_S = 1.5  # until a pod is labelled as a hot standby again if it doesn't show it
 PARTING_S = 10.0  # how long after its promotion a server on emergency WAL space gets no primary label
 
+# Configuration
+FIRST_TOUCH_PAUSE_S = 1.0  # until our pod is changed again so that kubelet projects a changed ConfigMap; it doubles each time
+
 # What people are told
+ARCHIVE_SILENT_S = 30.0  # maximum age of the backup container's state, which it writes every two seconds
+ARCHIVE_FAILING_S = 30.0  # how long archiving fails until an Event says so: a restarted container or a new archive takes seconds
+ARCHIVE_SHOWN_S = 60.0  # between two changes of the annotation about the archive while no trouble begins or ends
 PROGRESS_SHOWN_S = 5.0  # between two changes of a pod's annotation while it catches up from the archive
 TELL_AGAIN_S = 300.0  # between two Events about a lasting condition
 SHOW_AGAIN_S = 1.5  # until an annotation is written again if our pod doesn't show it
@@ -223,6 +257,9 @@ def bounds(timing: Timing) -> dict[str, bool]:
         "two reads of a silent watch and a lost one keep the Lease's age": READ_AGAIN_S + timing.call < timing.read_gap,
         "an overdue Lease is read more than once before it is sealed by": timing.seal_after(timing.ttl) - timing.overdue > OVERDUE_READ_S,
         "a hung volume is noticed before the Lease's usable part is over": timing.lease > PROBE_FRESH_S + STUCK_S,
+        "what has to be fresh is probed more often than it grows old": PROBE_EVERY_S < PROBE_FRESH_S
+        and READS_EVERY_S < READS_FRESH_S
+        and min(SEEN_S, BLIND_S) > STEADY_STATUS_EVERY_S,
         "a successor's head start is no longer than a rank's wait": SUCCESSOR_HEADSTART_S <= RANK_STEP_S,
         "a Lease counts as gone only once any usable part of it is over": timing.lease * (1 + timing.clock_ratio) + timing.fence
         < LEASE_GONE_S,

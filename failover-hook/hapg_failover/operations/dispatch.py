@@ -31,12 +31,11 @@ from ..core.state.actions import (
     Upgrade,
 )
 from ..core.state.results import OpResult, Outcome
+from ..core.timing import HEARTBEAT_WAIT_S
 from ..supervisor_commands import OperationFailed
 from . import catch_up, clone, create, follow, own_volume, promote, rewind, seal, shutdown, standbys, start, upgrade
 from .operation import Operation
 from .tools import Tools
-
-FRESH_S = 0.5
 
 
 def perform(tools: Tools, run: Run, nonce: str) -> OpResult:
@@ -45,8 +44,8 @@ def perform(tools: Tools, run: Run, nonce: str) -> OpResult:
     result = attempt(operation)
     ended = floor(tools.runtime.now() * 100) / 100
     with suppress(OperationFailed):
-        operation.command("hello", timeout=FRESH_S)
-        while operation.heartbeat().uptime < ended and tools.runtime.now() < ended + FRESH_S:
+        operation.command("hello", timeout=HEARTBEAT_WAIT_S)
+        while operation.heartbeat().uptime < ended and tools.runtime.now() < ended + HEARTBEAT_WAIT_S:
             tools.runtime.sleep(0.002)
     return replace(result, ended=ended, emergency_spaces=operation.emergency_spaces)
 

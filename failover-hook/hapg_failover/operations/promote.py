@@ -10,6 +10,7 @@ from hapg_protocol.lsn import Position
 from ..adapters.ports import Replay, SqlError
 from ..core.state.actions import Promote
 from ..core.state.results import OpResult, Outcome
+from ..core.timing import END_TRANSACTIONS_S
 from ..supervisor_commands import OperationFailed
 from .operation import Operation
 from .tools import Tools
@@ -17,7 +18,6 @@ from .tools import Tools
 OFTEN_S = 2.0
 OFTEN_POLL_S = 0.01
 SELDOM_POLL_S = 0.1
-END_S = 1.0
 
 
 def promote(operation: Operation, order: Promote) -> OpResult:
@@ -69,7 +69,7 @@ def _end_conflicts(tools: Tools, replay: Replay | None) -> int:
     """
     if replay is not None and replay.startup is not None and replay.startup.waits_for_sessions:
         with suppress(SqlError):
-            return tools.sql.end_transactions(END_S)
+            return tools.sql.end_transactions(END_TRANSACTIONS_S)
     return 0
 
 

@@ -10,15 +10,12 @@ from hapg_protocol.lsn import Position
 from ..adapters.ports import NotNow, PeerError
 from ..core.state.actions import DeadHolder, Seal
 from ..core.state.results import OpResult
+from ..core.timing import FETCH_AGAIN_S, FETCH_PATIENCE_S, FETCH_S
 from ..core.unreplicated_wal import MOST, WalRequest
 from .operation import Operation
 from .own_volume import note_standby
 from .sealed import sealed_position, sealed_result
 from .tools import AskWal
-
-FETCH_S = 1.5
-FETCH_PATIENCE_S = 0.4
-FETCH_AGAIN_S = 0.05
 
 
 def seal(operation: Operation, order: Seal) -> OpResult:

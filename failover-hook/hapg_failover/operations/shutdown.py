@@ -7,11 +7,11 @@ from contextlib import suppress
 from ..adapters.ports import SqlError
 from ..core.state.actions import Prepare, ShutDown
 from ..core.state.results import OpResult, Outcome
+from ..core.timing import SHORT_CHECKPOINT_S
 from ..supervisor_commands import OperationFailed
 from .operation import STATUS_S, Operation
 from .tools import Tools
 
-SHORT_CHECKPOINT_S = 0.25
 CHECKPOINTS = 4
 NEAR_BYTES = 16 * 1024 * 1024
 

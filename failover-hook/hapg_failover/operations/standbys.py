@@ -5,10 +5,10 @@ from __future__ import annotations
 from ..core import write_quorum
 from ..core.state.actions import SetStandbys
 from ..core.state.results import OpResult, Outcome
+from ..core.timing import IN_EFFECT_S
 from ..supervisor_commands import OperationFailed
 from .operation import STATUS_S, Operation
 
-IN_EFFECT_S = 4.0
 CHECKPOINT_S = 30.0
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.backup_link import BackupLink
-from hapg_failover.core.archiving import FAILING_S, SELDOM_S, SILENCE, SILENT_S, Archiving, annotation, is_due, news, parse
+from hapg_failover.core.archiving import SILENCE, Archiving, annotation, is_due, news, parse
+from hapg_failover.core.timing import ARCHIVE_FAILING_S, ARCHIVE_SHOWN_S, ARCHIVE_SILENT_S
 from hapg_protocol.archive_report import ANNOTATION, ArchiveReport, Verified, decode
 
 NOW, WALL = 1000.0, 5000.0
@@ -36,7 +37,7 @@ def state(**changes: object) -> str:
 
 
 def test_what_the_container_says_is_taken() -> None:
-    found = parse(state(failing="no", failing_since=WALL - FAILING_S, misconfigured="wrong", holes=["A"]), NOW, WALL)
+    found = parse(state(failing="no", failing_since=WALL - ARCHIVE_FAILING_S, misconfigured="wrong", holes=["A"]), NOW, WALL)
     assert found == Archiving("no", "wrong", ("A",))
 
 
@@ -58,11 +59,11 @@ def test_what_it_says_of_backups_and_restores_is_taken() -> None:
 
 
 def test_a_failure_of_seconds_is_no_news() -> None:
-    assert parse(state(failing="no", failing_since=WALL - FAILING_S + 1), NOW, WALL) == Archiving()
+    assert parse(state(failing="no", failing_since=WALL - ARCHIVE_FAILING_S + 1), NOW, WALL) == Archiving()
 
 
 def test_a_container_that_says_nothing_new_fails() -> None:
-    assert parse(state(at=NOW - SILENT_S - 1), NOW, WALL).failing == SILENCE
+    assert parse(state(at=NOW - ARCHIVE_SILENT_S - 1), NOW, WALL).failing == SILENCE
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"at": "soon"}'])
@@ -114,8 +115,8 @@ def test_the_report_on_an_archive_has_its_trouble() -> None:
     [
         (None, ArchiveReport(), 0.0, True),
         (ArchiveReport("A"), ArchiveReport("A"), 1000.0, False),
-        (ArchiveReport("A"), ArchiveReport("B", 2.0, 1.0, read_at=5.0), SELDOM_S, False),
-        (ArchiveReport("A"), ArchiveReport("B"), SELDOM_S + 1, True),
+        (ArchiveReport("A"), ArchiveReport("B", 2.0, 1.0, read_at=5.0), ARCHIVE_SHOWN_S, False),
+        (ArchiveReport("A"), ArchiveReport("B"), ARCHIVE_SHOWN_S + 1, True),
         (ArchiveReport("A"), ArchiveReport("A", trouble="no"), 0.0, True),
         (ArchiveReport("A"), ArchiveReport("B", backups={"full": 1.0}), 0.0, True),
         (ArchiveReport("A"), ArchiveReport("A", failed=Verified(1.0, "no")), 0.0, True),
@@ -142,7 +143,7 @@ class TestLink:
         link.look()
         assert (tmp_path / "backup" / "birth").read_text() == births[0]
         clock = Threads()
-        content = {**STATE, "at": clock.now(), "failing": "no", "failing_since": clock.wall_clock() - FAILING_S}
+        content = {**STATE, "at": clock.now(), "failing": "no", "failing_since": clock.wall_clock() - ARCHIVE_FAILING_S}
         (tmp_path / "backup" / "state.json").write_text(json.dumps(content))
         link.look()
         assert (told, shown) == ([], [])

@@ -30,9 +30,10 @@ from hapg_failover.core.state.memory import Memory
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import PutOutcome, PutResult
+from hapg_failover.core.timing import PEER_ANSWER_S
 from hapg_failover.core.unreplicated_wal import WalRequest
 from hapg_failover.events import Event, PeerAnswered, PeerAsked, VolumeFacts
-from hapg_failover.lease_extensions import LIMIT_S, LeaseExtensions
+from hapg_failover.lease_extensions import LeaseExtensions
 from hapg_protocol.model import Holder, Pod
 from tests.memories import changed
 
@@ -42,7 +43,7 @@ IDLE = 200
 CROWDED_S = 1.0
 READY = 1.0, 2  # timeoutSeconds and failureThreshold of the chart's readiness probe
 LIVE = 5.0, 6  # and of its liveness probe
-GRANT = LIMIT_S, 3  # an extension lasts for three more requests after the one it answers
+GRANT = PEER_ANSWER_S, 3  # an extension lasts for three more requests after the one it answers
 KEY = peer_key("secret")
 REQUEST = ExtensionRequest(Holder("pg-0", "u0"), 5, 3, 1.6)
 POST = b"POST /lease-extension HTTP/1.1\r\nContent-Length: "

@@ -15,6 +15,7 @@ from ..timing import (
     BUSY_AGAIN_S,
     HEARTBEAT_FRESH_S,
     LEASE_GONE_S,
+    LIST_EVERY_S,
     READ_AGAIN_S,
     READ_EVERY_S,
     REPORT_AGAIN_S,
@@ -351,8 +352,8 @@ class Step:
             self.actions.append(ReadLease())
 
     def list_pods(self) -> None:
-        """List the pods, at most three times a second."""
-        if self.o.now - self.m.reads.list_at >= 0.3:
+        """List the pods, unless that was done a moment ago."""
+        if self.o.now - self.m.reads.list_at >= LIST_EVERY_S:
             self.keep(replace(self.m.reads, list_at=self.o.now))
             self.actions.append(ListPods())
 
