@@ -289,8 +289,9 @@ def _seconds(found: Quantiles) -> list[str]:
 
 PAGE_TEXT = """# How long clients wait
 
-Written by `make bench-report` from [bench.jsonl](bench.jsonl), the results of `make bench`. Do not
-edit. All times are in seconds.
+For those who compare systems or judge a change: how long a writing client waits in each fault, what
+is lost, and where the time goes. All times are in seconds. `make bench-report` writes this page
+from [bench.jsonl](bench.jsonl), the results of `make bench`; do not edit it.
 
 {measured}
 

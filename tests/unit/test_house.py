@@ -26,6 +26,7 @@ PURE = ("hapg_backup/core", "hapg_failover/core", "hapg_failover/credentials", "
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/*/README.md"), *ROOT.glob("values-examples/**/*.md")]
 )
+PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("values-examples/**/*.md")])
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 CONTRACT = {
     *("demo", "test", "test-fast", "lint", "e2e", "check", "bench", "faults", "soak", "charts"),
@@ -108,6 +109,30 @@ class TestDocuments:
             if not path.exists() or (anchor and anchor not in anchors(path)):
                 broken.append(target)
         assert broken == []
+
+    @pytest.mark.parametrize("page", PAGES, ids=relative)
+    def test_a_page_begins_with_whom_it_is_for_and_what_for(self, page: Path) -> None:
+        first = page.read_text(encoding="utf-8").split("\n\n")[1]
+        assert re.match(r"For (those|readers) [^:]+(: |, so that )", " ".join(first.split())), first
+
+    @pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=relative)
+    def test_a_page_has_lines_of_at_most_100_columns(self, page: Path) -> None:
+        """Apart from tables, pictures, headings and indented or fenced code."""
+        prose = re.sub(r"^( *)```.*?^\1```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        lines = (line for line in prose.splitlines() if not line.lstrip().startswith(("|", "!", "#")) and not line.startswith("    "))
+        assert [line for line in lines if len(line) > 100] == []
+
+    def test_the_glossary_has_at_most_twelve_words_each_in_one_sentence(self) -> None:
+        sections = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").split("\n## ")[1:]
+        assert len(sections) <= 12
+        meanings = {word: " ".join(meaning.split()) for word, _, meaning in (each.partition("\n") for each in sections)}
+        assert [word for word, meaning in meanings.items() if not meaning.endswith(".") or ". " in meaning] == []
+
+    def test_the_readmes_first_screen_has_whom_it_is_for_two_commands_and_a_picture(self) -> None:
+        screen = "\n".join((ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:20])
+        assert "It is for " in " ".join(screen.split())
+        assert len(code_blocks(screen).splitlines()) == 2
+        assert "](docs/release.svg)" in screen
 
     def test_each_premise_about_postgresql_names_its_rule_and_a_test_that_exists(self) -> None:
         text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
