@@ -14,6 +14,17 @@ VARIABLE = "HAPG_VERSION_PROFILE"
 
 AUTHENTICATION = ("scram-sha-256", "md5")
 
+LIMITS: Mapping[str, int | None] = {
+    "max_connections": 100,
+    "max_worker_processes": 8,
+    "max_wal_senders": None,
+    "max_prepared_transactions": 0,
+    "max_locks_per_transaction": 64,
+}
+"""The settings that a hot standby must not have lower than its primary, with the default that the majors have in common; None: the chart
+always sets it. The chart of a major with another default sets it, too.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VersionProfile:

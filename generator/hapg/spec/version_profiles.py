@@ -39,8 +39,8 @@ class ChartProfile(VersionProfile):
     developers release no more repairs.
     wal_keep_value: of the parameter wal_keep in postgresql.conf; password_encryption: the setting
     for the method of authentication; least: the smallest values with which a server starts that has
-    the chart's other settings, by parameter; stated: limits of a hot standby whose default is another
-    than in the majors before. A pod's programs compare such limits, and know one default of each.
+    the chart's other settings, by parameter; stated: those of
+    hapg_protocol.version_profile.LIMITS whose default is another in this major, with that default.
     no_archive: why archives, backups and restores are not possible; empty if they are.
     """
 

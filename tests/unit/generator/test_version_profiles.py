@@ -9,6 +9,7 @@ import pytest
 from hapg.chart import render
 from hapg.spec import version_profiles
 from hapg.spec.version_profiles import PROFILES, ChartProfile
+from hapg_protocol.version_profile import LIMITS
 
 ALL = list(PROFILES.values())
 
@@ -69,6 +70,15 @@ def test_the_supervisor_is_told_the_same_as_the_failover_container(profile: Char
     assert words.encode() in chart["templates/statefulset.yaml"]
     for name, value in profile.json_fields.items():
         assert f'"{name}": {json.dumps(value)}'.encode() in chart["templates/config.yaml"]
+
+
+@pytest.mark.parametrize("profile", ALL, ids=lambda profile: profile.major)
+def test_the_chart_states_a_limit_without_a_default_and_one_with_another(profile: ChartProfile) -> None:
+    """A pod's programs know one default of each limit."""
+    settings = profile.replication_settings
+    assert profile.stated.keys() <= LIMITS.keys()
+    assert all(value != str(LIMITS[name]) for name, value in profile.stated.items())
+    assert {name for name, default in LIMITS.items() if default is None or name in profile.stated} == settings.keys() & LIMITS.keys()
 
 
 @pytest.mark.parametrize("version", ["", "9", "9.6.", "15.", "15.4.1", "15.400", "015", "11", "20", "latest", "15-alpine", " 15", "15\n"])

@@ -12,15 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hapg_protocol.start_settings import read
-
-LIMITS: Mapping[str, int | None] = {
-    "max_connections": 100,
-    "max_worker_processes": 8,
-    "max_wal_senders": None,
-    "max_prepared_transactions": 0,
-    "max_locks_per_transaction": 64,
-}
-"""Each limit's value in a server whose configuration doesn't set it; None: the chart always does."""
+from hapg_protocol.version_profile import LIMITS
 
 _NUMBER = re.compile(r"'?([0-9]{1,9})'?")
 
