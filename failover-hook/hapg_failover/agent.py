@@ -17,21 +17,13 @@ from typing import Any, Protocol, assert_never
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
 
-from .adapters.ports import (
-    Archive,
-    Disk,
-    Hello,
-    Inspector,
-    KubeApi,
-    Logger,
-    PeerAnswer,
-    Peers,
-    Replay,
-    Runtime,
-    SourceFacts,
-    Sql,
-    Supervisor,
-)
+from .adapters.ports.archive import Archive
+from .adapters.ports.kubernetes import KubeApi
+from .adapters.ports.peers import PeerAnswer, Peers
+from .adapters.ports.runtime import Logger, Runtime
+from .adapters.ports.sql import SourceFacts, Sql
+from .adapters.ports.supervisor import Hello, Replay, Supervisor
+from .adapters.ports.volume import Disk, Inspector
 from .api_calls import ApiCalls
 from .configuration import Watch, configure
 from .core import decide as deciding

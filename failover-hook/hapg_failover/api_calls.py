@@ -8,7 +8,8 @@ from hapg_protocol import pods
 from hapg_protocol import position_report as report_codec
 from hapg_protocol.model import Holder, PodPatch, PositionReport
 
-from .adapters.ports import ApiError, ApiUnavailable, Conflict, KubeApi, Logger, NotFound, Runtime
+from .adapters.ports.kubernetes import ApiError, ApiUnavailable, Conflict, KubeApi, NotFound
+from .adapters.ports.runtime import Logger, Runtime
 from .core.state.actions import PutKind, PutLease
 from .core.state.results import PutOutcome, PutResult
 from .events import Event, LeaseSeen, PodSeen, PodsListed, PutAnswered

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from .adapters import beneath
 from .adapters.log import Log
-from .adapters.ports import ApiError, KubeApi, Runtime, Sql, SqlError
+from .adapters.ports.kubernetes import ApiError, KubeApi
+from .adapters.ports.runtime import Runtime
+from .adapters.ports.sql import Sql, SqlError
 from .adapters.secret import ProjectedPasswords, keep, projected
 from .credentials import app as application
 from .credentials import scram, secret_entries

@@ -15,7 +15,7 @@ from hapg_protocol.archive_report import ArchiveReport
 
 from .adapters import beneath
 from .adapters.backup_container import FOLDER
-from .adapters.ports import Runtime
+from .adapters.ports.runtime import Runtime
 from .core.archiving import SILENCE, Archiving, annotation, is_due, news, parse
 from .core.timing import ARCHIVE_SILENT_S
 from .workers import every

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .adapters.ports import Runtime, Supervisor
+from .adapters.ports.runtime import Runtime
+from .adapters.ports.supervisor import Supervisor
 from .adapters.projected import Stamps, stamps
 from .pgdata.configuration_errors import explain
 from .supervisor_commands import OperationFailed, SupervisorCommands

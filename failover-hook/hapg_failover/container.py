@@ -26,7 +26,8 @@ from .adapters.kube.watch import Watcher
 from .adapters.live_source import DIRECTORY, LiveSource
 from .adapters.log import Log
 from .adapters.peers import PeerClient, PeerServer, peer_keys
-from .adapters.ports import ApiError, ApiUnavailable, Runtime
+from .adapters.ports.kubernetes import ApiError, ApiUnavailable
+from .adapters.ports.runtime import Runtime
 from .adapters.probes import Answers, Probes
 from .adapters.secret import PROJECTED, SecretFiles, write_copy
 from .adapters.sql import PostgresSql

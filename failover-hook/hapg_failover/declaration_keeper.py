@@ -9,7 +9,8 @@ from secrets import token_bytes
 from hapg_protocol.pods import NOT_APPLIED
 
 from .adapters.declared_files import Wanted
-from .adapters.ports import DatabaseObjects, Logger, Runtime, SqlError
+from .adapters.ports.runtime import Logger, Runtime
+from .adapters.ports.sql import DatabaseObjects, SqlError
 from .credentials import scram
 from .declared import databases, roles
 from .declared.desired import Database, Declaration

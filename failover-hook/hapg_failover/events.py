@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import LeaseObject, Pod, VolumeState
 
-from .adapters.ports import Heartbeat, Hello
+from .adapters.ports.supervisor import Heartbeat, Hello
 from .core.state.connections import Greeting
 from .core.state.extensions import ExtensionAnswer, ExtensionRequest
 from .core.state.observation import Slot

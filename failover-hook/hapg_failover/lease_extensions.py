@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from .adapters.ports import Logger, PeerAnswer, PeerError, Peers, Runtime
+from .adapters.ports.peers import PeerAnswer, PeerError, Peers
+from .adapters.ports.runtime import Logger, Runtime
 from .core.state.actions import AskExtensions
 from .core.state.extensions import ExtensionAnswer, ExtensionRequest
 from .core.timing import PEER_ANSWER_S

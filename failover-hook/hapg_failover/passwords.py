@@ -9,7 +9,9 @@ from pathlib import Path
 
 from .adapters import beneath
 from .adapters.log import Log
-from .adapters.ports import KubeApi, NotFound, Runtime, Sql, SqlError
+from .adapters.ports.kubernetes import KubeApi, NotFound
+from .adapters.ports.runtime import Runtime
+from .adapters.ports.sql import Sql, SqlError
 from .adapters.secret import KEYS, SecretFiles, projected
 from .credentials import roles, scram, secret_entries
 from .credentials.secret_entries import Passwords, escape_pgpass

@@ -6,7 +6,7 @@ import queue
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from .adapters.ports import Runtime
+from .adapters.ports.runtime import Runtime
 from .core import projection
 from .core.projection import ConfigMap, Touch
 

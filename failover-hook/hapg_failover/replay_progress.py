@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from hapg_protocol.wal_files import segment_start
 
-from .adapters.ports import Replay, Runtime, StartupProcess
+from .adapters.ports.runtime import Runtime
+from .adapters.ports.supervisor import Replay, StartupProcess
 from .core.state.recovery import Recovery, update
 from .events import Event, ReplaySeen
 from .supervisor_commands import OperationFailed, SupervisorCommands

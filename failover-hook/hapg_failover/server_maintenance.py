@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from .adapters.ports import Logger, Runtime, Sql, SqlError
+from .adapters.ports.runtime import Logger, Runtime
+from .adapters.ports.sql import Sql, SqlError
 from .workers import Worker
 
 SLOTS_S = 5.0

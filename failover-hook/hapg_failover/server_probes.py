@@ -7,7 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from .adapters.greeting import NOT_NOW, TOO_MANY
-from .adapters.ports import Disk, Logger, Runtime, Sql, SqlError
+from .adapters.ports.runtime import Logger, Runtime
+from .adapters.ports.sql import Sql, SqlError
+from .adapters.ports.volume import Disk
 from .configuration import Watch
 from .core import disk_space
 from .core.state import connections

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .adapters.ports import Disk, Supervisor
+from .adapters.ports.supervisor import Supervisor
+from .adapters.ports.volume import Disk
 from .core.state.start_settings import StartSettings, compare
 
 

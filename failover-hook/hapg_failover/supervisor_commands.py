@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from hapg_protocol.lsn import Position
 
-from .adapters.ports import Runtime, Supervisor, SupervisorEvent
+from .adapters.ports.runtime import Runtime
+from .adapters.ports.supervisor import Supervisor, SupervisorEvent
 
 _EXIT_CODE = re.compile(r"exit code ([0-9]{1,3})\b")
 

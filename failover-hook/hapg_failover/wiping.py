@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from hapg_protocol import kept
 
-from .adapters.ports import ApiUnavailable, Removal
+from .adapters.ports.kubernetes import ApiUnavailable, Removal
 
 PAUSE_S = 1.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .adapters.ports import Runtime
+from .adapters.ports.runtime import Runtime
 
 
 class Worker:

@@ -10,7 +10,7 @@ from hapg_protocol.lsn import Position
 from hapg_protocol.model import Holder, LeaseObject, Pod, VolumeState
 from hapg_protocol.wal_files import SEGMENT_SIZE
 
-from .adapters.ports import Heartbeat, Hello
+from .adapters.ports.supervisor import Heartbeat, Hello
 from .core import volumes
 from .core.state import lease_view, streaming
 from .core.state.actions import Op

@@ -19,7 +19,7 @@ from kubernetes.client import Configuration
 from hapg_failover.adapters.kube.client import Kube
 from hapg_failover.adapters.kube.scope import Scope
 from hapg_failover.adapters.kube.watch import Watcher
-from hapg_failover.adapters.ports import ApiError, ApiUnavailable
+from hapg_failover.adapters.ports.kubernetes import ApiError, ApiUnavailable
 from hapg_protocol.model import Holder, LeaseState, PodPatch
 from tests.chart import helm
 

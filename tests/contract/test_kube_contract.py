@@ -18,7 +18,7 @@ from kubernetes.config import load_kube_config
 from hapg_failover.adapters.kube.client import Kube
 from hapg_failover.adapters.kube.scope import Scope
 from hapg_failover.adapters.kube.watch import Watcher
-from hapg_failover.adapters.ports import ApiError, Conflict, KubeApi, NotFound
+from hapg_failover.adapters.ports.kubernetes import ApiError, Conflict, KubeApi, NotFound
 from hapg_protocol import position_report as report_codec
 from hapg_protocol.lsn import Position
 from hapg_protocol.model import EligibleReplica, Holder, LeaseObject, LeaseState, Pod, PodPatch, PositionReport, Release, VolumeState

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from hapg_failover.adapters.ports import ApiError, ApiUnavailable, Conflict, NotFound
+from hapg_failover.adapters.ports.kubernetes import ApiError, ApiUnavailable, Conflict, NotFound
 from hapg_protocol import lease as lease_codec
 from hapg_protocol import pods as pod_codec
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch

@@ -15,7 +15,7 @@ import pytest
 from hapg_backup.opening import Opening
 from hapg_failover import container, settings
 from hapg_failover.adapters import archived_wal, beneath, peers, script, serving, volume
-from hapg_failover.adapters.ports import Marker
+from hapg_failover.adapters.ports.volume import Marker
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.api_calls import ApiCalls
 from hapg_failover.core import (

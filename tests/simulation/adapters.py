@@ -5,23 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from hapg_failover.adapters.ports import (
-    ApiUnavailable,
-    ArchiveError,
-    Conflict,
-    Heartbeat,
-    Hello,
-    NotArchived,
-    NotFound,
-    NotNow,
-    PeerAnswer,
-    PeerError,
-    Sender,
-    ServerStatus,
-    SqlError,
-    StandbyNames,
-    SupervisorEvent,
-)
+from hapg_failover.adapters.ports.archive import ArchiveError, NotArchived
+from hapg_failover.adapters.ports.kubernetes import ApiUnavailable, Conflict, NotFound
+from hapg_failover.adapters.ports.peers import NotNow, PeerAnswer, PeerError
+from hapg_failover.adapters.ports.sql import Sender, ServerStatus, SqlError, StandbyNames
+from hapg_failover.adapters.ports.supervisor import Heartbeat, Hello, SupervisorEvent
 from hapg_failover.core import projection
 from hapg_failover.core.state.extensions import ExtensionRequest
 from hapg_failover.core.state.observation import Slot

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hapg_failover.adapters.declared_files import Wanted
-from hapg_failover.adapters.ports import SupervisorEvent
+from hapg_failover.adapters.ports.supervisor import SupervisorEvent
 from hapg_failover.agent import Adapters, read_volume
 from hapg_failover.agent import Agent as RealAgent
 from hapg_failover.core.state.actions import PutKind

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from hapg_failover.adapters.ports import Assessment, Marker, SegmentRefused
+from hapg_failover.adapters.ports.archive import SegmentRefused
+from hapg_failover.adapters.ports.volume import Assessment, Marker
 from hapg_failover.core import disk_space
 from hapg_failover.core.state.volume import DATA_VOLUME, FormerData
 from hapg_failover.core.unreplicated_wal import AT_ONCE

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hapg_failover.adapters.ports import SqlError
+from hapg_failover.adapters.ports.sql import SqlError
 from hapg_failover.declared.found import Contents, FoundDatabase, FoundRole
 from hapg_failover.declared.statements import CreateRole, Remember, SetConnectionLimit, Statement
 

@@ -20,7 +20,7 @@ from hapg.chart.fixed_settings import DURABILITY_SETTINGS, STREAMING_SETTINGS
 from hapg.spec.version_profiles import PROFILES
 from hapg_failover.adapters import script
 from hapg_failover.adapters.clock import boottime
-from hapg_failover.adapters.ports import Heartbeat, Hello, SupervisorEvent
+from hapg_failover.adapters.ports.supervisor import Heartbeat, Hello, SupervisorEvent
 from hapg_failover.adapters.supervisor import SupervisorFiles
 from hapg_failover.credentials import roles
 from hapg_failover.credentials.secret_entries import Passwords

@@ -11,7 +11,8 @@ from typing import Any
 
 from hapg_failover.adapters.backup_container import BackupContainer
 from hapg_failover.adapters.live_source import LiveSource
-from hapg_failover.adapters.ports import NotNow, PeerAnswer, PeerError, SupervisorEvent
+from hapg_failover.adapters.ports.peers import NotNow, PeerAnswer, PeerError
+from hapg_failover.adapters.ports.supervisor import SupervisorEvent
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.adapters.volume import Volume

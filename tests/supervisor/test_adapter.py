@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hapg_failover.adapters.ports import Heartbeat, Hello, Supervisor, SupervisorEvent
+from hapg_failover.adapters.ports.supervisor import Heartbeat, Hello, Supervisor, SupervisorEvent
 from hapg_failover.adapters.supervisor import SupervisorFiles
 
 HELLO = Hello("nonce", "boot", 1.0)

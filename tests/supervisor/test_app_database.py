@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from hapg_failover.adapters.ports import SqlError
+from hapg_failover.adapters.ports.sql import SqlError
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.app_database import FILE, AppKeeper

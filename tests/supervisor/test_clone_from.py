@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hapg_failover.adapters.live_source import LiveSource
-from hapg_failover.adapters.ports import SourceError
+from hapg_failover.adapters.ports.sql import SourceError
 from hapg_failover.settings import Source
 
 from .conftest import Make

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from hapg_failover.adapters.greeting import TOO_MANY
-from hapg_failover.adapters.ports import SqlError
+from hapg_failover.adapters.ports.sql import SqlError
 from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.write_quorum import Setting

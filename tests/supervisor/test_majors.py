@@ -19,7 +19,7 @@ import pytest
 
 from hapg.operate import recloning
 from hapg.spec.version_profiles import PROFILES
-from hapg_failover.adapters.ports import ServerStatus
+from hapg_failover.adapters.ports.sql import ServerStatus
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.state.actions import Op

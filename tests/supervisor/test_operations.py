@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from hapg_failover.adapters.ports import Marker, SourceFacts
+from hapg_failover.adapters.ports.sql import SourceFacts
+from hapg_failover.adapters.ports.volume import Marker
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.adapters.volume import Volume

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from hapg_failover.adapters.ports import StartupProcess
+from hapg_failover.adapters.ports.supervisor import StartupProcess
 from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.results import Outcome
 from hapg_failover.replay_progress import parse

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hapg_failover.adapters.ports import Marker
+from hapg_failover.adapters.ports.volume import Marker
 from hapg_failover.adapters.volume import Volume
 
 from .conftest import Make

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from hapg_failover.adapters import unreplicated_wal
-from hapg_failover.adapters.ports import NotNow
+from hapg_failover.adapters.ports.peers import NotNow
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.state.actions import DeadHolder, Op
 from hapg_failover.core.state.results import Outcome

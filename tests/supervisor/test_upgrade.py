@@ -20,7 +20,7 @@ from hapg_backup.adapters.program import PgBackRest
 from hapg_backup.core.verification import NOTE
 from hapg_backup.opening import NotReady, Opening
 from hapg_failover.adapters.backup_container import BackupContainer
-from hapg_failover.adapters.ports import Archive
+from hapg_failover.adapters.ports.archive import Archive
 from hapg_failover.core import major_upgrade
 from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.results import OpResult, Outcome

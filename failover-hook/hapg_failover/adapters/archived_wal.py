@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..pgdata import archived_segment
 from . import beneath
-from .ports import SegmentRefused
+from .ports.archive import SegmentRefused
 
 if TYPE_CHECKING:
     from .volume import Volume

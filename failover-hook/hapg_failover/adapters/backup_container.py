@@ -14,7 +14,7 @@ from pathlib import Path
 from hapg_protocol.hand_over import LISTENER, WAIT, AskVerified, Fetch, NotFetched, VerifiedBackup, fetched, verified
 
 from . import beneath
-from .ports import ArchiveError, NotArchived
+from .ports.archive import ArchiveError, NotArchived
 
 FOLDER = "backup"
 _LISTENER = re.compile(r"([0-9]{1,5}) ([0-9a-f]{32})\n")

@@ -10,7 +10,7 @@ from ..credentials import secret_entries
 from ..credentials.secret_entries import escape_pgpass
 from ..settings import Source
 from . import beneath
-from .ports import SourceError, SourceFacts, SqlError
+from .ports.sql import SourceError, SourceFacts, SqlError
 from .sql import source_state
 
 DIRECTORY = Path("/etc/hapg/source")

@@ -28,7 +28,7 @@ from hapg_protocol.model import Holder
 from ..core.state.extensions import ExtensionRequest
 from ..core.unreplicated_wal import AT_ONCE, WalRequest
 from ..credentials.secret_entries import Passwords
-from .ports import NotNow, PeerAnswer, PeerError
+from .ports.peers import NotNow, PeerAnswer, PeerError
 from .requests import Request, Response
 from .serving import HttpServer, Later
 

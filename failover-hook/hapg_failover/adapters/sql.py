@@ -24,7 +24,7 @@ from ..core.seeding import SourceState, major_of
 from ..core.state.observation import Slot
 from ..credentials.roles import FUNCTIONS, MEMBERSHIPS, REPLICATION, Login, Role
 from . import greeting
-from .ports import Sender, ServerStatus, SqlError, StandbyNames
+from .ports.sql import Sender, ServerStatus, SqlError, StandbyNames
 
 _APPLICATION_NAME = "ha-postgres-failover"
 _AS_WALSENDER = {"replication": "database"}

@@ -23,7 +23,7 @@ from pathlib import Path
 from . import beneath
 from .beneath import Irregular
 from .clock import boottime
-from .ports import Heartbeat, Hello, SupervisorEvent
+from .ports.supervisor import Heartbeat, Hello, SupervisorEvent
 
 # Writes to a FIFO of up to this many bytes are atomic (PIPE_BUF on Linux); this also limits the length of a command.
 _LONGEST_LINE = 4096

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from .clock import boottime
-from .ports import Condition, Mailbox
+from .ports.runtime import Condition, Mailbox
 
 
 class Threads:

@@ -23,7 +23,7 @@ from ..pgdata.wal import goes_beyond, newest_segment_timeline
 from . import archived_wal, beneath, unreplicated_wal
 from .beneath import Irregular
 from .marks import NUMBER, Files
-from .ports import Assessment, Marker
+from .ports.volume import Assessment, Marker
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _EMERGENCY_SPACE = "emergency-wal-space"

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from hapg_protocol.lsn import Position, format_lsn
 
-from ..adapters.ports import ArchiveError, NotArchived, SegmentRefused, SqlError
+from ..adapters.ports.archive import ArchiveError, NotArchived, SegmentRefused
+from ..adapters.ports.sql import SqlError
 from ..core import catching_up
 from ..core.rejoin import Way
 from ..core.state.actions import CatchUp

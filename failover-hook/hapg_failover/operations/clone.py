@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from hapg_protocol.model import VolumeState
 
-from ..adapters.ports import SqlError
+from ..adapters.ports.sql import SqlError
 from ..core.state.actions import Clone
 from ..core.state.results import OpResult, Outcome
 from ..supervisor_commands import OperationFailed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hapg_protocol.addresses import with_port
 
-from ..adapters.ports import SourceError
+from ..adapters.ports.sql import SourceError
 from ..core.state.results import OpResult, Outcome
 from .operation import COPY_STALL_S, Operation
 from .own_volume import lack_for_clone, mark_new

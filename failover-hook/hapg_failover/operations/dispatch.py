@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import floor
 from typing import assert_never
 
-from ..adapters.ports import SqlError
+from ..adapters.ports.sql import SqlError
 from ..core.state.actions import (
     Adopt,
     CatchUp,

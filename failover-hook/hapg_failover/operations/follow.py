@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hapg_protocol.wal_files import segment_name
 
-from ..adapters.ports import SqlError
+from ..adapters.ports.sql import SqlError
 from ..core.rejoin import Way
 from ..core.state.actions import Follow
 from ..core.state.results import OpResult, Outcome

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from hapg_protocol.lsn import Position
 
-from ..adapters.ports import Heartbeat
+from ..adapters.ports.supervisor import Heartbeat
 from ..core.state.actions import Run
 from ..core.state.results import OpResult, Outcome
 from ..supervisor_commands import OperationFailed

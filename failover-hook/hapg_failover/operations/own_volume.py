@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from ..adapters.ports import Marker
+from ..adapters.ports.volume import Marker
 from ..core import disk_space
 from ..core.state.results import OpResult, Outcome
 from .operation import Operation

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from hapg_protocol.lsn import Position
 
-from ..adapters.ports import Replay, SqlError
+from ..adapters.ports.sql import SqlError
+from ..adapters.ports.supervisor import Replay
 from ..core.state.actions import Promote
 from ..core.state.results import OpResult, Outcome
 from ..core.timing import END_TRANSACTIONS_S

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..adapters.ports import SqlError
+from ..adapters.ports.sql import SqlError
 from ..core import disk_space
 from ..core.state.actions import Rewind
 from ..core.state.results import OpResult, Outcome

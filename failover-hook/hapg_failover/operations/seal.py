@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hapg_protocol.lsn import Position
 
-from ..adapters.ports import NotNow, PeerError
+from ..adapters.ports.peers import NotNow, PeerError
 from ..core.state.actions import DeadHolder, Seal
 from ..core.state.results import OpResult
 from ..core.timing import FETCH_AGAIN_S, FETCH_PATIENCE_S, FETCH_S

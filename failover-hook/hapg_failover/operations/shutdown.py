@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from ..adapters.ports import SqlError
+from ..adapters.ports.sql import SqlError
 from ..core.state.actions import Prepare, ShutDown
 from ..core.state.results import OpResult, Outcome
 from ..core.timing import SHORT_CHECKPOINT_S

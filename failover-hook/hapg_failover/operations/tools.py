@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..adapters.ports import Archive, Disk, Inspector, Replay, Runtime, SourceFacts, Sql, Supervisor
+from ..adapters.ports.archive import Archive
+from ..adapters.ports.runtime import Runtime
+from ..adapters.ports.sql import SourceFacts, Sql
+from ..adapters.ports.supervisor import Replay, Supervisor
+from ..adapters.ports.volume import Disk, Inspector
 from ..core.timing import Timing
 from ..core.unreplicated_wal import WalRequest
 from ..supervisor_commands import SupervisorCommands

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..adapters.ports import ArchiveError
+from ..adapters.ports.archive import ArchiveError
 from ..core import major_upgrade
 from ..core.state.actions import Upgrade
 from ..core.state.results import OpResult, Outcome

@@ -7,7 +7,7 @@ from contextlib import suppress
 from hapg_protocol.lsn import Position
 from hapg_protocol.wal_files import History, parse_history
 
-from ..adapters.ports import SqlError
+from ..adapters.ports.sql import SqlError
 from ..core import rejoin
 from .tools import Tools
 

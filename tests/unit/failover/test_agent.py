@@ -11,7 +11,8 @@ from unittest.mock import Mock
 import pytest
 
 from hapg_failover import agent
-from hapg_failover.adapters.ports import Assessment, Hello
+from hapg_failover.adapters.ports.supervisor import Hello
+from hapg_failover.adapters.ports.volume import Assessment
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.agent import Adapters, Agent, OperationStuck
 from hapg_failover.core.state.actions import Op, Promote, Run, Start, Stop

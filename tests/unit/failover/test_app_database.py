@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from hapg_failover import container
-from hapg_failover.adapters.ports import ApiUnavailable, SqlError
+from hapg_failover.adapters.ports.kubernetes import ApiUnavailable
+from hapg_failover.adapters.ports.sql import SqlError
 from hapg_failover.app_database import FILE, AppKeeper, prepare_secret
 from hapg_failover.credentials import scram
 from hapg_failover.credentials.app import App, drift, entries, first, plan

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hapg_failover.adapters import beneath
-from hapg_failover.adapters.ports import ArchiveError, SegmentRefused
+from hapg_failover.adapters.ports.archive import ArchiveError, SegmentRefused
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.catching_up import AHEAD, LOT, SPARE, Route, route
 from hapg_failover.core.decide import decide

@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from hapg_failover.adapters.declared_files import DeclaredFiles, Wanted
-from hapg_failover.adapters.ports import SqlError
+from hapg_failover.adapters.ports.sql import SqlError
 from hapg_failover.declaration_keeper import CHECK_S, FIRST_RETRY_S, LONG_S, SQL_S, DeclarationKeeper
 from hapg_failover.declared.desired import Database, Declaration, Entry, Role
 from hapg_failover.declared.found import FoundRole

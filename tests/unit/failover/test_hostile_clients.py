@@ -19,7 +19,7 @@ import pytest
 from hapg_failover.adapters import peers, serving
 from hapg_failover.adapters.clock import boottime
 from hapg_failover.adapters.peers import PeerClient, PeerServer, decode, encode, peer_key
-from hapg_failover.adapters.ports import PeerAnswer, PeerError
+from hapg_failover.adapters.ports.peers import PeerAnswer, PeerError
 from hapg_failover.adapters.probes import Answers, Probes
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.core.decide import decide

@@ -12,7 +12,7 @@ import pytest
 
 from hapg_failover.adapters import beneath
 from hapg_failover.adapters.beneath import Irregular
-from hapg_failover.adapters.ports import Marker
+from hapg_failover.adapters.ports.volume import Marker
 from hapg_failover.adapters.supervisor import SupervisorFiles
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.agent import read_volume

@@ -14,7 +14,7 @@ from kubernetes.client import Configuration
 
 from hapg_failover.adapters.kube.client import Kube
 from hapg_failover.adapters.kube.connections import Call, Connections, in_cluster
-from hapg_failover.adapters.ports import ApiError, ApiUnavailable, Conflict, NotFound
+from hapg_failover.adapters.ports.kubernetes import ApiError, ApiUnavailable, Conflict, NotFound
 from hapg_protocol.model import PodPatch
 from tests.unit.failover.kube_server import LEASE, LONG, SCOPE, STATE, Answer, Api, dribbles, refuses, says
 

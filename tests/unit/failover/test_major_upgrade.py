@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hapg_failover.adapters.ports import Marker
+from hapg_failover.adapters.ports.volume import Marker
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core import major_upgrade
 from hapg_failover.core.decide import decide

@@ -10,7 +10,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from hapg_failover.adapters.ports import ApiError, SqlError
+from hapg_failover.adapters.ports.kubernetes import ApiError
+from hapg_failover.adapters.ports.sql import SqlError
 from hapg_failover.adapters.secret import SecretFiles, write_copy
 from hapg_failover.credentials import scram
 from hapg_failover.credentials.roles import SUPERUSER, Role

@@ -12,7 +12,7 @@ import pytest
 
 from hapg_failover.adapters import peers
 from hapg_failover.adapters.peers import PeerClient, PeerServer, decode, encode, peer_key
-from hapg_failover.adapters.ports import NotNow, PeerAnswer, PeerError
+from hapg_failover.adapters.ports.peers import NotNow, PeerAnswer, PeerError
 from hapg_failover.core.state.extensions import ExtensionRequest
 from hapg_failover.core.unreplicated_wal import WalRequest
 from hapg_failover.credentials.secret_entries import Passwords

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from hapg_failover.adapters.ports import SqlError
+from hapg_failover.adapters.ports.sql import SqlError
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.api_calls import ApiCalls
 from hapg_failover.core.decide import decide

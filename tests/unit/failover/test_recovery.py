@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.adapters.ports import Replay, StartupProcess
+from hapg_failover.adapters.ports.supervisor import Replay, StartupProcess
 from hapg_failover.core.decide import decide
 from hapg_failover.core.election import Candidate, judge
 from hapg_failover.core.state.actions import Announce, Kill, Op, PutKind, PutLease, Run

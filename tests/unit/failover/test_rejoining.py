@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hapg_failover.adapters.clock import boottime
-from hapg_failover.adapters.ports import Marker, SqlError
+from hapg_failover.adapters.ports.sql import SqlError
+from hapg_failover.adapters.ports.volume import Marker
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.state.actions import Clone, Follow, Op, Order, Rewind, Run, Seal, Start
 from hapg_failover.core.state.results import OpResult, Outcome

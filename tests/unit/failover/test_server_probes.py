@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from hapg_failover.adapters.ports import Sender, ServerStatus
+from hapg_failover.adapters.ports.sql import Sender, ServerStatus
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.volume import DATA_VOLUME

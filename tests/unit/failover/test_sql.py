@@ -12,7 +12,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from hapg_failover.adapters.ports import SqlError
+from hapg_failover.adapters.ports.sql import SqlError
 from hapg_failover.adapters.sql import PostgresSql
 from hapg_failover.core.state.observation import Slot
 from hapg_failover.credentials.roles import Login

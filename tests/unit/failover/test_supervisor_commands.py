@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from hapg_failover.adapters.ports import SupervisorEvent
+from hapg_failover.adapters.ports.supervisor import SupervisorEvent
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.supervisor_commands import OperationFailed, SupervisorCommands
 

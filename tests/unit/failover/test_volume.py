@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hapg_failover.adapters.ports import Marker
+from hapg_failover.adapters.ports.volume import Marker
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.agent import read_volume
 from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME

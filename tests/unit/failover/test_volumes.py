@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hapg_failover.adapters.marks import Files
-from hapg_failover.adapters.ports import Marker
+from hapg_failover.adapters.ports.volume import Marker
 from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.state.volume import DATA_VOLUME, WAL_VOLUME
 from hapg_failover.core.volumes import Link, Pair, damage, foreign_link, mismatch

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from hapg_failover.adapters.kube.removal import Removal
-from hapg_failover.adapters.ports import ApiError, ApiUnavailable
+from hapg_failover.adapters.ports.kubernetes import ApiError, ApiUnavailable
 from hapg_failover.wiping import Wipe
 from hapg_protocol import kept
 from tests.unit.failover.kube_server import Api, says

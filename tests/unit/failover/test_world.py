@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hapg_failover.adapters.ports import Hello
+from hapg_failover.adapters.ports.supervisor import Hello
 from hapg_failover.core.candidacy import cause_of
 from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.lease_view import LeaseView

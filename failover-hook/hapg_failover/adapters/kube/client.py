@@ -14,7 +14,7 @@ from hapg_protocol import lease as lease_codec
 from hapg_protocol import pods as pod_codec
 from hapg_protocol.model import LeaseObject, LeaseState, Pod, PodPatch
 
-from ..ports import ApiError, ApiUnavailable, Conflict, NotFound
+from ..ports.kubernetes import ApiError, ApiUnavailable, Conflict, NotFound
 from .connections import COMPONENT, Call, Connections, Requests
 from .scope import Scope
 

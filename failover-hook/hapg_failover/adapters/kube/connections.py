@@ -14,7 +14,7 @@ from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
 from kubernetes.config import load_incluster_config
 
-from ..ports import ApiUnavailable
+from ..ports.kubernetes import ApiUnavailable
 
 COMPONENT = "ha-postgres-failover"
 _PART = 65536

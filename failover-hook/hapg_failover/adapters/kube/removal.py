@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..ports import ApiError, ApiUnavailable
+from ..ports.kubernetes import ApiError, ApiUnavailable
 from .connections import Call, Connections
 
 CALL_S = 10.0

@@ -15,7 +15,7 @@ from hapg_protocol import pods as pod_codec
 from hapg_protocol.model import LeaseObject, Pod
 
 from ...core.projection import ConfigMap, digest
-from ..ports import ApiError
+from ..ports.kubernetes import ApiError
 from .connections import Connections, Requests
 from .scope import Scope
 
