@@ -1,7 +1,7 @@
 """Processes in virtual time: the threads of one run of a container are greenlets, which wait for the engine instead of the clock.
 
-Implements `hapg_failover.adapters.ports.runtime.Runtime`. One thread runs at a time, until it waits. A frozen process continues where it was;
-the threads of a dead process never run again.
+Implements `hapg_failover.adapters.ports.runtime.Runtime`. One thread runs at a time, until it waits. A frozen process continues where it
+was; the threads of a dead process never run again.
 """
 
 from __future__ import annotations
