@@ -9,7 +9,8 @@ from hapg_protocol.recovery import Progress
 
 from .core.election import Block
 from .core.state.lease_view import LeaseView
-from .core.state.memory import Memory, PromotionCause
+from .core.state.memory import Memory
+from .core.state.memory_parts import PromotionCause
 from .core.state.phases import Phase
 from .core.timing import PROMPT_S, Timing
 

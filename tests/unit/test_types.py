@@ -13,12 +13,12 @@ from typing import get_args
 import pytest
 
 from hapg_failover import events
-from hapg_failover.core.state import actions, memory
+from hapg_failover.core.state import actions, memory_parts
 
 ROOT = Path(__file__).parents[2]
 KINDS = [
     (module.__name__, kind)
-    for module, union in ((memory, memory.Part), (actions, actions.Order), (events, events.Event))
+    for module, union in ((memory_parts, memory_parts.Part), (actions, actions.Order), (events, events.Event))
     for kind in get_args(union)
 ]
 

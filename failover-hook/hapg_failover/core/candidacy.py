@@ -9,10 +9,9 @@ from hapg_protocol.model import LeaseState, ReleaseCause
 
 from . import bootstrap, disk_space, election, forced_failover, lease_extension
 from .election import Candidate, Verdict
-from .state import memory
 from .state.actions import PutKind, ReadLease
 from .state.decision import Step
-from .state.memory import PromotionCause
+from .state.memory_parts import PromotionCause
 from .state.phases import Phase
 from .timing import BLOCKED_PATIENCE_S, LEASE_GONE_S, LIST_AGAIN_S, LIST_AHEAD_S, NO_LEASE_WAIT_S, PODS_FRESH_S, RUN_OUT_READ_S, SUSPECT_S
 
@@ -186,7 +185,7 @@ def resume(step: Step) -> None:
     state = bootstrap.resume_state(me, o.address, o.system_identifier, step.version, o.pods, o.max_term, o.timing.ttl)
     step.go(Phase.CLAIMING, verdict.reason)
     step.keep(
-        replace(step.m.reign, cause=memory.PromotionCause.START),
+        replace(step.m.reign, cause=PromotionCause.START),
         # If no promotion begins under this claim, its timeline is free again, but none below that any volume may be on.
         replace(step.m.hold, former=None, reserved=state.timeline - 1),
     )

@@ -17,7 +17,7 @@ from ..pgdata.wal import fork_point, timelines_since
 from . import disk_space
 from .state.actions import Announce, CatchUp
 from .state.decision import Step
-from .state.memory import CatchingUp
+from .state.memory_parts import CatchingUp
 from .state.phases import Phase
 from .state.recovery import moved_since
 from .state.results import OpResult, Outcome

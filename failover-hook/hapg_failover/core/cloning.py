@@ -12,7 +12,7 @@ from hapg_protocol.model import LeaseState, VolumeState
 from . import bootstrap, election, rejoin, routing, startup
 from .state.actions import Announce, Clone, Initdb, Op, Order, PutKind, Restore, Seed
 from .state.decision import Step, busy
-from .state.memory import CatchingUp
+from .state.memory_parts import CatchingUp
 from .state.observation import Observation
 from .state.phases import Phase
 from .state.results import OpResult, Outcome

@@ -9,7 +9,7 @@ from hapg_protocol import pods
 from . import catching_up
 from .state.actions import Announce, Op
 from .state.decision import Step
-from .state.memory import Apart
+from .state.memory_parts import Apart
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
 from .timing import CHANGED_S, PROGRESS_SHOWN_S, SETTLE_S, TELL_AFTER_S, TELL_AGAIN_S

@@ -17,7 +17,7 @@ from . import disk_space, restarts
 from .eligible_replicas import KEEPS_UP_BYTES
 from .state.actions import Announce, Label, Prepare, ShutDown
 from .state.decision import Step, busy
-from .state.memory import Switchover
+from .state.memory_parts import Switchover
 from .state.phases import Phase
 from .state.results import OpResult, Outcome
 from .timing import (

@@ -16,7 +16,8 @@ from hapg_failover.adapters.volume import Volume
 from hapg_failover.core.catching_up import AHEAD, LOT, SPARE, Route, route
 from hapg_failover.core.decide import decide
 from hapg_failover.core.state.actions import Action, Annotate, Announce, CatchUp, Clone, Op, Run, Seal
-from hapg_failover.core.state.memory import Apart, CatchingUp, Memory
+from hapg_failover.core.state.memory import Memory
+from hapg_failover.core.state.memory_parts import Apart, CatchingUp
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.recovery import Recovery

@@ -24,7 +24,8 @@ from hapg_failover.core.state.actions import (
     WriteDeadline,
 )
 from hapg_failover.core.state.lease_view import LeaseView
-from hapg_failover.core.state.memory import Memory, Switchover
+from hapg_failover.core.state.memory import Memory
+from hapg_failover.core.state.memory_parts import Switchover
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import NoTransition, Phase
 from hapg_failover.core.state.results import OpResult, Outcome, PutOutcome, PutResult

@@ -10,7 +10,8 @@ from hapg_failover.core import not_following
 from hapg_failover.core.decide import decide
 from hapg_failover.core.state.actions import Annotate, Announce, Op
 from hapg_failover.core.state.decision import Decision
-from hapg_failover.core.state.memory import Apart, Memory
+from hapg_failover.core.state.memory import Memory
+from hapg_failover.core.state.memory_parts import Apart
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome

@@ -14,7 +14,8 @@ from hapg_failover.core.eligible_replicas import KEEPS_UP_BYTES
 from hapg_failover.core.state.actions import Annotate, Announce, Label, Op, PutLease, Run, Seal
 from hapg_failover.core.state.decision import Decision, Step
 from hapg_failover.core.state.lease_view import LeaseView
-from hapg_failover.core.state.memory import Memory, Switchover
+from hapg_failover.core.state.memory import Memory
+from hapg_failover.core.state.memory_parts import Switchover
 from hapg_failover.core.state.observation import Observation
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome

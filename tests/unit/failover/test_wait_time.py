@@ -9,7 +9,7 @@ import pytest
 from hapg_failover.core.decide import longest_wait
 from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.lease_view import LeaseView
-from hapg_failover.core.state.memory import Switchover
+from hapg_failover.core.state.memory_parts import Switchover
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.timing import FOLLOWING_TURN_S, LEAST_TURN_S, RETRY_PUT_S, STEADY_TURN_S, SWITCHOVER_TURN_S, TURN_S, Timing
 from hapg_protocol.model import Holder, LeaseState, ReleaseCause

@@ -10,7 +10,8 @@ from hapg_failover.adapters.ports.supervisor import Hello
 from hapg_failover.core.candidacy import cause_of
 from hapg_failover.core.state.actions import Op
 from hapg_failover.core.state.lease_view import LeaseView
-from hapg_failover.core.state.memory import Memory, PromotionCause
+from hapg_failover.core.state.memory import Memory
+from hapg_failover.core.state.memory_parts import PromotionCause
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.state.results import OpResult, Outcome
 from hapg_failover.core.state.volume import DATA_VOLUME

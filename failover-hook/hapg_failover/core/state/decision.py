@@ -43,7 +43,8 @@ from .actions import (
     WriteDeadline,
 )
 from .lease_view import without_lease
-from .memory import Memory, Part
+from .memory import Memory
+from .memory_parts import Part
 from .observation import Observation
 from .phases import Phase, check
 
