@@ -116,6 +116,22 @@ class World(FakeNamespace):
         yield
         self.after_call = self.before_call = None
 
+    @contextmanager
+    def joined(self, number: int, lost_answer: bool, other: Callable[[], None], counts: Callable[[str], bool]) -> Iterator[None]:
+        """Let another operator do all of `other` at this call of those that count: before it reaches the API, or before its answer."""
+        left = number
+
+        def join(call: str) -> None:
+            nonlocal left
+            left -= counts(call)
+            if left == 0:
+                self.after_call = self.before_call = None
+                other()
+
+        self.after_call, self.before_call = (join, None) if lost_answer else (None, join)
+        yield
+        self.after_call = self.before_call = None
+
     # --- the clock of the command ---
 
     def monotonic(self) -> float:

@@ -43,8 +43,12 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cloning], Cloning]:
     return lambda found: act_on(monkeypatch, found)
 
 
+def is_write(call: str) -> bool:
+    return not call.startswith(("find", "try", "patch pod"))
+
+
 def writes(found: Cloning) -> list[str]:
-    return [call for call in found.calls if not call.startswith(("try", "patch pod"))]
+    return [call for call in found.calls if is_write(call)]
 
 
 def is_cloned(found: Cloning, wanted: dict[str, str]) -> None:
@@ -202,7 +206,7 @@ def test_resize_by_clones_killed_at_each_write_leaves_a_release_that_writes_and_
     assert main(command) == 0
     for number in range(1, len(writes(whole)) + 1):
         found = act_on(monkeypatch, cloning())
-        with found.interrupted(number, lost_answer, lambda call: not call.startswith(("find", "try", "patch pod"))):
+        with found.interrupted(number, lost_answer, is_write):
             assert main(command) == 130
         for _ in range(60):
             found.sleep(1.0)
@@ -232,6 +236,23 @@ def test_resize_by_clones_interrupted_anywhere_and_as_often_as_one_likes_comes_t
         for _ in range(60):
             found.sleep(1.0)
         assert main(command) == 0
+        is_cloned(found, {"data": "4Gi"} if command is SHRINK else {"data": "8Gi", "wal": "1Gi"})
+
+
+@pytest.mark.parametrize("lost_answer", [False, True])
+@pytest.mark.parametrize("command", [SHRINK, ADD])
+def test_resize_by_clones_run_by_two_operators_at_a_time_loses_no_copy_that_is_needed(
+    monkeypatch: pytest.MonkeyPatch, command: list[str], lost_answer: bool
+) -> None:
+    """The second run goes from its beginning to its end at one write of the first."""
+    whole = act_on(monkeypatch, cloning())
+    assert main(command) == 0
+    for number in range(1, len(writes(whole)) + 1):
+        found = act_on(monkeypatch, cloning())
+        second: list[int] = []
+        with found.joined(number, lost_answer, lambda second=second: second.append(main(command)), is_write):  # type: ignore[misc]
+            first = main(command)
+        assert (first, second) == (0, [0]), number
         is_cloned(found, {"data": "4Gi"} if command is SHRINK else {"data": "8Gi", "wal": "1Gi"})
 
 

@@ -224,6 +224,27 @@ def test_resize_interrupted_anywhere_and_as_often_as_one_likes_comes_to_the_same
         assert len(set(found.restarted)) == (3 if offline else 0)
 
 
+@pytest.mark.parametrize("offline", [False, True])
+@pytest.mark.parametrize("lost_answer", [False, True])
+def test_resize_run_by_two_operators_at_a_time_comes_to_the_same_end(
+    monkeypatch: pytest.MonkeyPatch, lost_answer: bool, offline: bool
+) -> None:
+    """The second run goes from its beginning to its end at one write of the first."""
+
+    def is_write(call: str) -> bool:
+        return not call.startswith(("find", "try", "patch pod"))
+
+    whole = act_on(monkeypatch, world(offline=offline))
+    assert main(RESIZE) == 0
+    for number in range(1, len([call for call in whole.calls if is_write(call)]) + 1):
+        found = act_on(monkeypatch, world(offline=offline))
+        second: list[int] = []
+        with found.joined(number, lost_answer, lambda second=second: second.append(main(RESIZE)), is_write):  # type: ignore[misc]
+            first = main(RESIZE)
+        assert (first, second) == (0, [0]), number
+        has_grown(found)
+
+
 def test_resize_survives_an_api_that_fails_for_a_while(use: Callable[[World], World]) -> None:
     found = use(world())
     calls = 0
