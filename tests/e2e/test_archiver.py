@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 
 CREDENTIALS, CIPHER = "s3-credentials", "archive-cipher"
 FOLDER = "/tests"
-RESTORED = "restored"
+RESTORED, BESIDE = "restored", "restored-beside"
 RESTORED_REPLICAS = 2
 
 ARCHIVED_SECONDS = 120.0
@@ -462,11 +462,11 @@ def test_a_release_restored_to_just_before_has_the_table(archived: Archived) -> 
 @pytest.mark.pages
 @pytest.mark.thorough
 def test_the_commands_of_the_page_restore_into_a_release_beside_it(archived: Archived) -> None:
-    """my-values.yaml is the source's, with its name."""
+    """my-values.yaml is the source's, with its name. Uninstalled, the copy keeps its data, and its name is refused until it is wiped."""
     assert archived.moment, "an earlier test has failed"
     restore, install = printed.commands("## Restore")
     release, new = archived.release, archived.folder / "new.yaml"
-    copy = Release(release.namespace, name=RESTORED, replicas=RESTORED_REPLICAS)
+    copy = Release(release.namespace, name=BESIDE, replicas=RESTORED_REPLICAS)
     values = printed.my_values(archived.folder, replicas=copy.replicas)
     files = {"new.yaml": str(new), "my-values.yaml": str(values)}
     names = printed.names(release) | files | {"NEW": copy.name, "2026-12-01 10:00:00+00": archived.moment}
@@ -477,6 +477,13 @@ def test_the_commands_of_the_page_restore_into_a_release_beside_it(archived: Arc
         assert [copy.ask_inside(CHECKSUM).split("|")] == archived.checksum
     finally:
         copy.uninstall()
+    where = ("--namespace", release.namespace.name)
+    again = (str(HAPG), "restore", release.name, *where, "--as", copy.name)
+    refused = programs.attempt(*again)
+    assert (refused.code, refused.out) == (1, "")
+    assert f"there is a release of that name in namespace {release.namespace.name}, installed or dormant" in refused.err
+    programs.run(str(HAPG), "wipe", copy.name, *where, "--yes", copy.name)
+    assert programs.attempt(*again).code == 0
 
 
 @pytest.mark.thorough

@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
     release = waiting.look(cluster, name)
     repository = archiver.repository(cluster, name)
     stateful_set = _stateful_set(cluster, name)
+    _check_is_new(cluster, new)
     archive = _archive(cluster, release)
     if archive is not None:
         restoring.check_target(target, archive)
@@ -65,6 +66,16 @@ def _stateful_set(cluster: Cluster, name: str) -> Object:
     if found is None:
         raise OperateError(f"release {name}: StatefulSet {name} not found, so its Secrets and volumes are unknown")
     return found
+
+
+def _check_is_new(cluster: Cluster, new: str) -> None:
+    """Raise OperateError if `new` has data in this namespace; without the right to look, say so."""
+    try:
+        lease = cluster.find("lease", new)
+    except HapgError as error:
+        waiting.say(f"it was not checked whether there is a release {new} already: {error}")
+        return
+    restoring.check_is_new(new, cluster.namespace, lease)
 
 
 def _stanza(cluster: Cluster, name: str) -> str:

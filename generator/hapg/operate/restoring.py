@@ -16,6 +16,7 @@ from hapg.operate.backups import Archive, shown_time
 from hapg.operate.kubectl import Object
 from hapg.operate.release import OperateError
 from hapg.spec.restrictions import TARGETS
+from hapg_protocol import lease as lease_codec
 
 _NAME = re.compile("[a-z]([-a-z0-9]{0,50}[a-z0-9])?")
 
@@ -37,6 +38,21 @@ def check_name(source: str, new: str) -> None:
         raise InputError([f"--as {new}: is the release itself; a restore makes a new release, never in place, so choose another name"])
     if not _NAME.fullmatch(new):
         raise InputError([f"--as {new}: not a release's name; lower case letters, digits and hyphens, a letter first, at most 52"])
+
+
+def check_is_new(new: str, namespace: str, lease: Object | None) -> None:
+    """Raise OperateError if the Lease of the name `new` belongs to a release with data, which a restore would leave as it is."""
+    if lease is None or lease_codec.ANNOTATION not in (lease["metadata"].get("annotations") or {}):
+        return
+    try:
+        system = lease_codec.from_object(lease).state.system_identifier
+    except ValueError as error:
+        raise OperateError(f"--as {new}: Lease {new} in namespace {namespace} can't be read: {error}; choose another name") from error
+    if system is not None:
+        raise OperateError(
+            f"--as {new}: there is a release of that name in namespace {namespace}, installed or dormant, and nothing is restored where "
+            f"there is data; choose another name, or uninstall it and delete its data first (`hapg wipe {new}`)"
+        )
 
 
 def check_form(target: Target) -> None:

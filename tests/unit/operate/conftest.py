@@ -100,7 +100,8 @@ def pods(*numbers: int) -> list[dict[str, Any]]:
 class FakeCluster:
     """kubectl's view of a release: a ConfigMap, optionally a Lease, and pods. A change after each
     look can be scripted. answers: exit code and output of each request to a container `backup`;
-    streaming: psql's answer on the primary, None if nobody may ask it; asked: pods and queries.
+    streaming: psql's answer on the primary, None if nobody may ask it; asked: pods and queries;
+    others: objects beside the release; forbidden: what may not be read, by kind and name.
     """
 
     pods: list[dict[str, Any]] = field(default_factory=pods)
@@ -116,10 +117,14 @@ class FakeCluster:
     configs: list[dict[str, Any]] = field(default_factory=list)
     streaming: list[str] | None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
+    others: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    forbidden: set[tuple[str, str]] = field(default_factory=set)
 
     def find(self, kind: str, name: str) -> Mapping[str, Any] | None:
+        if (kind, name) in self.forbidden:
+            raise KubectlError(f"kubectl get {kind} {name}: forbidden")
         objects = {("configmap", "pg-config"): self.config, ("lease", "pg"): self.lease, ("statefulset", "pg"): self.stateful_set}
-        return objects.get((kind, name))
+        return {**self.others, **objects}.get((kind, name))
 
     def all(self, kind: str) -> list[Mapping[str, Any]]:
         assert kind == "configmap"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hapg.operate import arguments, backups
 from hapg.operate.backups import Archive
 from hapg.operate.release import OperateError
 from hapg.operate.restoring import Target, check_target
-from tests.unit.operate.conftest import REPOSITORY, FakeCluster, archiving, lease, pod
+from tests.unit.operate.conftest import HELD, REPOSITORY, FakeCluster, archiving, lease, pod
 
 FULL = {
     "label": "20261201-010000F",
@@ -280,6 +281,46 @@ def test_a_restore_is_never_in_place(cluster: FakeCluster, capsys: pytest.Captur
         "error: --as pg: is the release itself; a restore makes a new release, never in place, so choose another name\n"
     )
     assert cluster.executed == []
+
+
+def of_new(**changes: Any) -> dict[tuple[str, str], dict[str, Any]]:
+    """The Lease of a release `new` beside pg."""
+    return {("lease", "new"): lease(replace(HELD, **changes))}
+
+
+def test_a_second_restore_under_the_name_of_the_first_is_refused(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    """Uninstalled, the first one keeps its data, and would go on with that."""
+    cluster.others = of_new()
+    assert main(["restore", "pg", "--as", "new"]) == 1
+    assert capsys.readouterr() == (
+        "",
+        "error: --as new: there is a release of that name in namespace demo, installed or dormant, and nothing is restored where there is "
+        "data; choose another name, or uninstall it and delete its data first (`hapg wipe new`)\n",
+    )
+    cluster.others["lease", "new"]["metadata"]["annotations"]["ha-postgres/state"] = "{"
+    assert main(["restore", "pg", "--as", "new"]) == 1
+    assert "error: --as new: Lease new in namespace demo can't be read: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "others",
+    [of_new(system_identifier=None), {("lease", "new"): {"metadata": {"name": "new"}}}],
+    ids=["a restore that has not succeeded yet", "somebody else's Lease"],
+)
+def test_a_restore_whose_name_has_no_data_may_be_written_again(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str], others: dict[tuple[str, str], dict[str, Any]]
+) -> None:
+    cluster.others = others
+    assert main(["restore", "pg", "--as", "new"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_restore_by_somebody_who_may_not_look_for_its_name_says_so(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster.forbidden = {("lease", "new")}
+    assert main(["restore", "pg", "--as", "new"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "it was not checked whether there is a release new already: kubectl get lease new: forbidden\n"
+    assert yaml.safe_load(captured.out)["fullnameOverride"] == "new"
 
 
 @pytest.mark.parametrize(
