@@ -43,7 +43,7 @@ from .inspection import Inspection
 from .passwords import API_S, PasswordKeeper, first_passwords, random_entry
 from .settings import Identity, Settings
 from .settings import read as read_settings
-from .wiping import Wipe
+from .wiping import InstalledAgain, Wipe
 from .workers import Due
 
 CONFIG_FOLDER = Path("/etc/hapg/config")
@@ -235,6 +235,9 @@ def wipe(environment: Mapping[str, str], release: str, selector: Mapping[str, st
 
     try:
         Wipe(Removal(environment["POD_NAMESPACE"], in_cluster()), say, time.sleep).run(release, selector)
+    except InstalledAgain as error:
+        print(f"hapg_failover wipe: {error}", file=sys.stderr)
+        return EX_SOFTWARE
     except ApiError as error:
         print(f"hapg_failover wipe: {error}; `hapg wipe {release}` finishes the work", file=sys.stderr)
         return EX_SOFTWARE

@@ -86,7 +86,7 @@ def test_the_wipe_waits_longer_than_a_pod_may_take_to_stop(grace: int, deadline:
 
 @pytest.fixture
 def recorded() -> Iterator[tuple[Configuration, set[Right]]]:
-    """An API server where each object is there when it is asked for the first time, and what was asked of it."""
+    """An API server where each object is there when it is asked for the first time, and being deleted; and what was asked of it."""
     asked: set[Right] = set()
     seen: set[str] = set()
 
@@ -96,7 +96,7 @@ def recorded() -> Iterator[tuple[Configuration, set[Right]]]:
             once = f"{self.command} {self.path}"
             status = 404 if once in seen else 200
             seen.add(once)
-            body = json.dumps({"metadata": {"labels": {"a": "b"}}}).encode()
+            body = json.dumps({"metadata": {"labels": {"a": "b"}, "deletionTimestamp": "2026-01-02T03:04:05Z"}}).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

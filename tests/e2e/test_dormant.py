@@ -35,6 +35,7 @@ BLOCKED_SECONDS = 120.0
 CRASH_SECONDS = 120.0
 WIPE_SECONDS = 240.0
 PAUSED = "nobody can write: the release is paused, and its data is kept; set the value pause to false to start it"
+HOLD = "tests.example.com/hold"
 REFUSED = "doNotPause is true, so nothing is deleted. To allow it, first run: helm upgrade ha-postgres CHART"
 GUARDED = (
     "statefulset/ha-postgres",
@@ -340,6 +341,33 @@ def test_wipe_out_removes_all_of_a_release_and_nothing_beside_it(pair: tuple[Rel
     inside(release, "CREATE TABLE kept AS SELECT number FROM generate_series(1, 1000) AS number")
 
 
+@pytest.mark.thorough
+def test_a_wipe_out_that_is_interrupted_and_rolled_back_deletes_nothing(pair: tuple[Release, Release]) -> None:
+    """Helm is killed while the Job waits for a pod, which a finalizer holds."""
+    release, _ = pair
+    namespace, job, pod = release.namespace, f"{release.name}-wipe", f"pod/{release.name}-0"
+    before = kept(release)
+    release.upgrade("--set", "wipeOut=true")
+    revision = json.loads(namespace.helm("history", release.name, "--output", "json"))[-1]["revision"]
+    namespace.kubectl("patch", pod, "--type=merge", "--patch", json.dumps({"metadata": {"finalizers": [HOLD]}}))
+    waits = f"waiting until these are gone: pod {release.name}-0\n"
+    uninstall = programs.begin("helm3", "--namespace", namespace.name, "uninstall", release.name)
+    try:
+        release.wait("the Job waits for the pod", lambda: waits in namespace.try_kubectl("logs", f"job/{job}").out, STOP_SECONDS)
+        uninstall.kill()
+        namespace.helm("rollback", release.name, str(revision))
+        release.wait("the Job has failed", lambda: namespace.get("job", job)["status"].get("failed"), STOP_SECONDS)
+    finally:
+        uninstall.kill()
+        uninstall.communicate()
+        namespace.kubectl("patch", pod, "--type=merge", "--patch", json.dumps({"metadata": {"finalizers": None}}))
+    release.wait_serving()
+    assert kept(release) == before
+    assert inside(release, "SELECT count(*), sum(number) FROM kept") == "1000|500500"
+    namespace.kubectl("delete", "jobs,serviceaccounts,roles,rolebindings", "--selector", "app.kubernetes.io/component=wipe")
+    release.upgrade("--set", "wipeOut=false")
+
+
 def test_wipe_refuses_a_release_that_runs_or_is_paused(pair: tuple[Release, Release]) -> None:
     release, _ = pair
     before = kept(release)
@@ -377,7 +405,7 @@ def test_an_interrupted_wipe_is_finished_by_the_next_and_a_third_finds_nothing(p
     release, beside = pair
     others = kept(beside)
     claim = ("patch", "pvc/data-ha-postgres-0", "--type=json", "--patch")
-    hold: list[dict[str, str]] = [{"op": "add", "path": "/metadata/finalizers/-", "value": "tests.example.com/hold"}]
+    hold: list[dict[str, str]] = [{"op": "add", "path": "/metadata/finalizers/-", "value": HOLD}]
     release.namespace.kubectl(*claim, json.dumps(hold))
     refused(wipe(release, "--yes", release.name, "--timeout", "5"), 1, "the Lease is kept until then: run `hapg wipe ha-postgres` again")
     assert set(kept(release)) == all_of("ha-postgres")

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from hapg_failover import container
 from hapg_failover.adapters.kube.removal import Removal
 from hapg_failover.adapters.ports.kubernetes import ApiError, ApiUnavailable
-from hapg_failover.wiping import Wipe
+from hapg_failover.wiping import InstalledAgain, Wipe
 from hapg_protocol import kept
 from tests.unit.failover.kube_server import Api, says
 
@@ -18,19 +19,27 @@ OURS = {"kubedb.com/name": "pg", "kubedb.com/kind": "Postgres"}
 
 @dataclass
 class Remains:
-    """A namespace with a release that is being uninstalled; and how often the deletion of each claim is asked for."""
+    """A namespace with a release that is being uninstalled; and how often the deletion of each claim is asked for. installed_after: how
+    often its StatefulSet is looked for until somebody has rolled the release back.
+    """
 
     pods: list[str] = field(default_factory=list)
     claims: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     leases: set[str] = field(default_factory=set)
     answers: list[ApiError] = field(default_factory=list)
+    installed_after: float = float("inf")
     did: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
     def _may_fail(self) -> None:
         if self.answers:
             raise self.answers.pop(0)
+
+    def is_installed(self, name: str) -> bool:
+        assert name == "pg"
+        self.installed_after -= 1
+        return self.installed_after < 0
 
     def pod_exists(self, name: str) -> bool:
         self._may_fail()
@@ -117,6 +126,46 @@ def test_a_wipe_waits_for_the_api_and_gives_up_without_rights() -> None:
     assert left.did == []
 
 
+@pytest.mark.parametrize(
+    ("after", "did"),
+    [
+        (0, []),
+        (1, []),
+        (2, ["data-pg-0", "data-pg-2", "wal-pg-2"]),
+        (3, ["data-pg-0", "data-pg-2", "wal-pg-2", "data-pg-0"]),
+    ],
+)
+def test_a_release_that_is_rolled_back_during_its_wipe_keeps_what_is_left(after: int, did: list[str]) -> None:
+    """Somebody has interrupted `helm uninstall`, before the first look or after some more."""
+    left = remains()
+    left.installed_after = after
+    with pytest.raises(InstalledAgain, match="pg has been installed again meanwhile; what is left of it is kept"):
+        wiped(left)
+    assert left.did == did
+    assert (set(left.secrets), left.leases) == ({"pg-auth", "pg-replication", "pg-app", "pg-2-auth"}, {"pg", "pg-2"})
+
+
+def test_the_job_of_a_wipe_fails_in_words_if_the_release_was_rolled_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left = remains()
+    left.installed_after = 0
+    monkeypatch.setattr(container, "in_cluster", lambda: None)
+    monkeypatch.setattr(container, "Removal", lambda namespace, configuration: left)
+    assert container.wipe({"POD_NAMESPACE": "ns"}, "pg", OURS) == 70
+    assert capsys.readouterr() == ("", "hapg_failover wipe: pg has been installed again meanwhile; what is left of it is kept\n")
+    assert left.did == []
+
+
+def test_a_release_whose_pods_come_back_during_its_wipe_keeps_its_claims() -> None:
+    left = remains()
+    left.pods = ["pg-0", "pg-1", "pg-2"]
+    left.installed_after = 2
+    with pytest.raises(InstalledAgain):
+        wiped(left)
+    assert left.did == []
+
+
 def test_a_second_wipe_finds_nothing() -> None:
     left = wiped(wiped(remains()))
     assert left.said[-1] == "pg is wiped"
@@ -125,8 +174,13 @@ def test_a_second_wipe_finds_nothing() -> None:
 def test_the_calls_of_a_wipe(api: Api) -> None:
     gone = {"kind": "Status", "code": 404}
     secret = {"metadata": {"labels": {"a": "b"}}}
-    api.answers = [says(200, secret), says(404, gone), says(200, {}), says(404, gone), says(200, {}), says(200, {})]
+    ending = {"metadata": {"deletionTimestamp": "2026-01-02T03:04:05Z"}}
+    api.answers = [says(200, {"metadata": {}}), says(200, ending), says(404, gone)]
     removal = Removal("ns", api.configuration)
+    assert [removal.is_installed("db") for _ in range(3)] == [True, False, False]
+    assert {(request.method, request.path) for request in api.requests} == {("GET", "/apis/apps/v1/namespaces/ns/statefulsets/db")}
+    api.requests.clear()
+    api.answers = [says(200, secret), says(404, gone), says(200, {}), says(404, gone), says(200, {}), says(200, {})]
     assert removal.secret_labels("db-auth") == {"a": "b"}
     assert removal.secret_labels("db-auth") is None
     assert removal.pod_exists("db-0")

@@ -19,8 +19,14 @@ class Removal:
     def __init__(self, namespace: str, configuration: Any) -> None:
         """configuration: a kubernetes.client.Configuration, `in_cluster()` in a pod."""
         self._core = f"/api/v1/namespaces/{namespace}"
+        self._sets = f"/apis/apps/v1/namespaces/{namespace}/statefulsets"
         self._leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._connections = Connections(configuration)
+
+    def is_installed(self, name: str) -> bool:
+        """See ports.Removal."""
+        found = self._call("GET", f"{self._sets}/{name}")
+        return found is not None and "deletionTimestamp" not in (found.get("metadata") or {})
 
     def pod_exists(self, name: str) -> bool:
         """See ports.Removal."""

@@ -58,6 +58,9 @@ class Removal(Protocol):
     All of them raise ApiUnavailable, and ApiError if the Job has no right to them.
     """
 
+    def is_installed(self, name: str) -> bool:
+        """Tell whether there is a StatefulSet of this name that is not being deleted."""
+
     def pod_exists(self, name: str) -> bool:
         """Tell whether there is a pod of this name."""
 
