@@ -116,7 +116,7 @@ def test_the_guard_sees_what_would_break_a_release(version: str, tmp_path: Path,
     template = tmp_path / "ha-postgres" / "templates" / "statefulset.yaml"
     template.write_text(template.read_text().replace("podManagementPolicy: Parallel", "podManagementPolicy: OrderedReady"))
     command = ["diff", str(package), str(tmp_path / "ha-postgres"), "--helm", str(BIN / version), "--namespace", "demo"]
-    assert main(command) == 14
+    assert main(command) == 15
     assert capsys.readouterr().out == (
         "StatefulSet/ha-postgres in demo: immutable\n"
         '  spec.podManagementPolicy: "Parallel" -> "OrderedReady" (immutable: Kubernetes refuses to change this field of a StatefulSet)\n'
@@ -128,7 +128,7 @@ def test_a_wal_volume_for_a_release_that_is_there_is_immutable(tmp_path: Path, c
     (tmp_path / "values.yaml").write_text("walVolume:\n  enabled: true\n")
     (tmp_path / "old.yaml").write_text(helm.text())
     command = ["diff", str(tmp_path / "old.yaml"), str(helm.CHART), "--helm", str(BIN / "helm3"), "--namespace", "demo"]
-    assert main([*command, "-f", str(tmp_path / "values.yaml")]) == 14
+    assert main([*command, "-f", str(tmp_path / "values.yaml")]) == 15
     said = capsys.readouterr().out
     assert "spec.volumeClaimTemplates" in said
     assert "(immutable: Kubernetes refuses to change the claims of a StatefulSet)" in said
@@ -158,27 +158,34 @@ BALANCED = "service.type=LoadBalancer"
 RANGES = f"{BALANCED},service.loadBalancerSourceRanges="
 POLICY = "networkPolicy.enabled=true"
 CLIENTS = f"{POLICY},networkPolicy.clients[0].podSelector.matchLabels.a=b"
+LOGINS = "postgresql.pgHba[0]"
 VERDICTS = {
     "synchronous": ("", "replication.mode=synchronous", 12),
     "no longer synchronous": ("replication.mode=synchronous", "", 11),
     "quorum in use": ("replication.mode=synchronous", "replication.mode=synchronous,replication.minSyncReplicas=2", 0),
     "policy in use": ("replication.mode=synchronous", "replication.mode=synchronous,replication.synchronousPolicy=preferred", 11),
     "policy without use": ("", "replication.synchronousPolicy=preferred", 0),
-    "image of another major": ("", "image.tag=16.1", 15),
+    "image of another major": ("", "image.tag=16.1", 16),
     "image of the same major": ("image.tag=15.4", "image.tag=15.5", 13),
-    "class of the load balancer": (BALANCED, f"{BALANCED},service.loadBalancerClass=x", 14),
-    "narrower type": (BALANCED, "service.type=ClusterIP", 13),
+    "class of the load balancer": (BALANCED, f"{BALANCED},service.loadBalancerClass=x", 15),
+    "narrower type": (BALANCED, "service.type=ClusterIP", 14),
     "wider type": ("", BALANCED, 0),
-    "narrower ranges": (BALANCED, RANGES + "{10.0.0.0/8}", 13),
+    "narrower ranges": (BALANCED, RANGES + "{10.0.0.0/8}", 14),
     "wider ranges": (RANGES + "{10.1.0.0/16}", RANGES + "{10.0.0.0/8}", 0),
     "no ranges": (RANGES + "{10.1.0.0/16}", BALANCED, 0),
-    "own Secret": ("", "databaseSecret.secretName=own", 13),
-    "TLS off at once": ("tls.mode=require,tls.secretName=t", "", 15),
-    "TLS off after allow": ("tls.mode=allow,tls.secretName=t", "", 13),
+    "own Secret": ("", "databaseSecret.secretName=own", 14),
+    "TLS off at once": ("tls.mode=require,tls.secretName=t", "", 16),
+    "TLS off after allow": ("tls.mode=allow,tls.secretName=t", "", 14),
+    "TLS required after allow": ("tls.mode=allow,tls.secretName=t", "tls.mode=require,tls.secretName=t", 14),
+    "TLS no longer required": ("tls.mode=require,tls.secretName=t", "tls.mode=allow,tls.secretName=t", 13),
+    "own entries for logins": ("", f"{LOGINS}=host a b 10.0.0.0/8 scram-sha-256", 11),
+    "a login that is refused": ("", f"{LOGINS}=host a b 10.0.0.0/8 reject", 14),
+    "another port": ("", "service.port=5433", 14),
+    "pause": ("", "pause=true", 14),
     "arguments of initdb": ("", "initdb.args={--data-checksums}", 13),
     "no monitoring": ("monitor.agent=prometheus.io/builtin", "", 0),
     "wider policy": (CLIENTS, POLICY, 0),
-    "narrower policy": (POLICY, CLIENTS, 13),
+    "narrower policy": (POLICY, CLIENTS, 14),
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hapg.upgrade.effects import Effect
 from tests.cluster.fixtures import Cluster
 from tests.robustness import programs
 from tests.robustness.programs import HAPG
@@ -17,7 +18,7 @@ from tests.robustness.stock import installed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(540)]
 
-EXIT_CODES = {"nothing": 0, "reload": 11, "restart of standbys": 12, "switchover": 13, "immutable": 14, "data at risk": 15}
+EXIT_CODES = {effect.words: effect.exit_code for effect in Effect}
 SETTLE_S = 120.0
 
 
@@ -138,7 +139,7 @@ def test_diff_counts_added_servers_as_nothing_and_removed_ones_as_a_switchover(r
 def test_diff_says_that_clients_are_cut_off_by_another_port(release: Release, tmp_path: Path) -> None:
     before, host = look(release), release.name
     assert release.client.sql("SELECT 1", host=host) == [["1"]]
-    assert diff(release, tmp_path, ("--set", "service.port=5433")) == "switchover"
+    assert diff(release, tmp_path, ("--set", "service.port=5433")) == "clients cut off"
     release.upgrade("--set", "service.port=5433")
 
     def is_cut_off() -> bool:

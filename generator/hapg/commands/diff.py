@@ -24,8 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.usage = "hapg diff [options] OLD NEW\n       hapg diff [options] --live RELEASE NEW"
     parser.epilog = (
-        "The exit code is the worst effect: 0 nothing, 11 reload, 12 restart of standbys, 13 switchover, 14 immutable (Kubernetes refuses "
-        "the upgrade), 15 data at risk. 1 and 2 are errors."
+        "The exit code is the worst effect: 0 nothing, 11 reload, 12 restart of standbys, 13 switchover, 14 clients cut off, 15 immutable "
+        "(Kubernetes refuses the upgrade), 16 data at risk. 1 and 2 are errors."
     )
     parser.add_argument(
         "old", type=Path, nargs="?", metavar="OLD", help="a chart directory, a package (.tgz), or a file of rendered manifests"

@@ -15,13 +15,14 @@ class Effect(enum.IntEnum):
     RELOAD = 1
     STANDBYS = 2
     SWITCHOVER = 3
-    IMMUTABLE = 4
-    DATA = 5
+    CUT_OFF = 4
+    IMMUTABLE = 5
+    DATA = 6
 
     @property
     def words(self) -> str:
         """The effect as shown to the user."""
-        return ("nothing", "reload", "restart of standbys", "switchover", "immutable", "data at risk")[self]
+        return ("nothing", "reload", "restart of standbys", "switchover", "clients cut off", "immutable", "data at risk")[self]
 
     @property
     def exit_code(self) -> int:

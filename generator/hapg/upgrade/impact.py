@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hapg.chart.manifests import Manifest, key
-from hapg.upgrade import reach
+from hapg.upgrade import logins, reach
 from hapg.upgrade.differences import MISSING, Change, Path, changes
 from hapg.upgrade.effects import Effect, Finding, ObjectDiff
 from hapg_protocol import start_settings
@@ -45,7 +45,7 @@ def _findings(old: Manifest | None, new: Manifest | None) -> Iterator[Finding]:
 _CUTS_OFF = "it blocks all traffic to and from the servers that it does not allow"
 
 _COMES = {
-    "NetworkPolicy": (Effect.SWITCHOVER, _CUTS_OFF),
+    "NetworkPolicy": (Effect.CUT_OFF, _CUTS_OFF),
     "Job after deletion": (Effect.DATA, "it deletes all data of the release once that is uninstalled"),
 }
 
@@ -53,7 +53,7 @@ _GONE = {
     "StatefulSet": (Effect.DATA, "is removed: its servers stop, and another StatefulSet would start with empty volumes"),
     "PersistentVolumeClaim": (Effect.DATA, "is removed, with its volume unless the StorageClass retains it"),
     "Secret": (Effect.DATA, "is removed with its content"),
-    "Service": (Effect.SWITCHOVER, "is removed: clients that use its name can no longer connect"),
+    "Service": (Effect.CUT_OFF, "is removed: clients that use its name can no longer connect"),
     "Role": (Effect.SWITCHOVER, "is removed: without its rights the primary stops writing"),
     "RoleBinding": (Effect.SWITCHOVER, "is removed: without its rights the primary stops writing"),
     "ServiceAccount": (Effect.SWITCHOVER, "is removed: pods that use it can no longer be created"),
@@ -130,7 +130,7 @@ def _scaled(change: Change, new: Manifest) -> Finding:
     if after > before:
         return Finding(Effect.NOTHING, "servers are added as standbys" if before else "the release goes on with its data", change)
     if after == 0:
-        return Finding(Effect.SWITCHOVER, "all servers shut down, until the release goes on; their volumes are kept", change)
+        return Finding(Effect.CUT_OFF, "all servers shut down, until the release goes on; their volumes are kept", change)
     if "Delete" in str(new["spec"].get("persistentVolumeClaimRetentionPolicy", {}).get("whenScaled")):
         return Finding(Effect.DATA, "the servers with the highest ordinals are removed with their volumes", change)
     return Finding(Effect.SWITCHOVER, "the servers with the highest ordinals are removed; a primary among them switches over first", change)
@@ -154,6 +154,8 @@ def _pods(path: Path, change: Change, new: Manifest) -> Finding:
             Effect.DATA, f"servers of {majors[1]} can't read the data of {majors[0]}; see docs/upgrade.md, To the next major", change
         )
     restart = _RESTARTS if new["spec"].get("replicas", 1) > 1 else "the only server restarts"
+    if path[-1:] == ("[HAPG_SSLMODE]",) and change.new is MISSING:
+        return Finding(Effect.CUT_OFF, f"{restart}; clients that insist on TLS can no longer connect", change)
     if "[HAPG_INITDB_ARGS]" in path:
         return Finding(Effect.SWITCHOVER, f"{restart}; the arguments themselves count for a new database only", change)
     if path[:3] == ("spec", "volumes", "[secret]") and path[-1] == "name":
@@ -185,15 +187,15 @@ def _major(image: object) -> str | None:
 def _service(change: Change, old: Manifest, new: Manifest) -> Iterator[Finding]:
     match change.path[1:]:
         case ("ipFamilies", *_):
-            yield Finding(*_families(change.old, change.new), change)
+            yield Finding(*reach.address_families(change.old, change.new), change)
         case ("clusterIP" | "clusterIPs", *_):
             yield Finding(Effect.IMMUTABLE, "Kubernetes refuses to change the address of a Service", change)
         case ("selector", *_):
-            yield Finding(Effect.SWITCHOVER, "clients reach other pods", change)
+            yield Finding(Effect.CUT_OFF, "clients reach other pods", change)
         case ("ports", _, "appProtocol"):
             yield Finding(Effect.NOTHING, "it tells proxies the protocol; the servers do not read it", change)
         case ("ports", *_) if old["spec"].get("clusterIP") != "None":
-            yield Finding(Effect.SWITCHOVER, "clients must use another port", change)
+            yield Finding(Effect.CUT_OFF, "clients must use another port", change)
         case ("type",):
             yield reach.service_type(change)
         case ("loadBalancerClass",):
@@ -201,25 +203,13 @@ def _service(change: Change, old: Manifest, new: Manifest) -> Iterator[Finding]:
         case ("loadBalancerSourceRanges",):
             yield reach.source_ranges(change)
         case ("loadBalancerIP",):
-            yield Finding(Effect.SWITCHOVER, "clients reach another address", change)
+            yield Finding(Effect.CUT_OFF, "clients reach another address", change)
         case ("internalTrafficPolicy",) if change.new == "Local":
-            yield Finding(Effect.SWITCHOVER, "clients on nodes without such a pod can no longer connect", change)
+            yield Finding(Effect.CUT_OFF, "clients on nodes without such a pod can no longer connect", change)
         case ("ipFamilyPolicy",) if change.new == "SingleStack":
-            yield Finding(Effect.SWITCHOVER, "the Service loses its second address, and clients that use it can no longer connect", change)
+            yield Finding(Effect.CUT_OFF, "the Service loses its second address, and clients that use it can no longer connect", change)
         case _:
             yield Finding(Effect.NOTHING, "open connections stay", change)
-
-
-def _families(old: object, new: object) -> tuple[Effect, str]:
-    """Return the effect of other address families of a Service, and why. Kubernetes keeps those of a Service that names none."""
-    before, after = (value if isinstance(value, list) else [] for value in (old, new))
-    if not after:
-        return Effect.NOTHING, "the Service keeps its address families"
-    if before[:1] != after[:1]:
-        return Effect.IMMUTABLE, "Kubernetes refuses to change the first address family of a Service"
-    if len(after) < len(before):
-        return Effect.SWITCHOVER, "the Service loses its second address, and clients that use it can no longer connect"
-    return Effect.NOTHING, "the Service gets a second address"
 
 
 def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Finding]:
@@ -234,6 +224,8 @@ def _config_map(change: Change, old: Manifest, _new: Manifest) -> Iterator[Findi
             yield from _settings(change, _ARCHIVE, "the containers `backup` reload it")
         case ("data", "postgresql.conf"):
             yield from _parameters(change)
+        case ("data", "pg_hba.conf"):
+            yield logins.authentication(change)
         case ("data", "roles.json"):
             yield Finding(Effect.RELOAD, "the agent of the primary makes the new roles and databases true", change)
         case ("data" | "binaryData", *_):
@@ -261,7 +253,7 @@ _SETTINGS = {
     "replicas": (Effect.NOTHING, "the failover containers read the new number"),
     "terminationGracePeriodSeconds": (Effect.NOTHING, "it takes effect when pods are created again"),
     "postgresMajor": (Effect.SWITCHOVER, "it takes effect when pods are created again"),
-    "secret": (Effect.SWITCHOVER, "the password of postgres becomes the one in this Secret; clients have to use it"),
+    "secret": (Effect.CUT_OFF, "the password of postgres becomes the one in this Secret; clients have to use it"),
     "name": (Effect.DATA, "the release would look for its Lease and its pods under another name"),
     "selector": (Effect.DATA, "the release would look for its pods under other labels"),
     "labels": (Effect.DATA, "the release would look for its pods under other labels"),
@@ -376,7 +368,7 @@ def _network_policy(change: Change, old: Manifest, new: Manifest) -> Iterator[Fi
     if reach.is_wider(old["spec"], new["spec"]):
         yield Finding(Effect.NOTHING, "it allows all that it allowed, and more", change)
     else:
-        yield Finding(Effect.SWITCHOVER, _CUTS_OFF, change)
+        yield Finding(Effect.CUT_OFF, _CUTS_OFF, change)
 
 
 def _other(change: Change, _old: Manifest, _new: Manifest) -> Iterator[Finding]:

@@ -18,9 +18,9 @@ def service_type(change: Change) -> Finding:
     """Return the effect of another type of a Service."""
     before, after = ("ClusterIP" if value is MISSING else value for value in (change.old, change.new))
     if before not in _WIDTHS or after not in _WIDTHS:
-        return Finding(Effect.SWITCHOVER, "clients reach another address", change)
+        return Finding(Effect.CUT_OFF, "clients reach another address", change)
     if _WIDTHS.index(after) < _WIDTHS.index(before):
-        return Finding(Effect.SWITCHOVER, f"clients that use what {before} opens can no longer connect", change)
+        return Finding(Effect.CUT_OFF, f"clients that use what {before} opens can no longer connect", change)
     return Finding(Effect.NOTHING, "clients inside the cluster connect as before; others may connect too", change)
 
 
@@ -38,7 +38,7 @@ def source_ranges(change: Change) -> Finding:
     before = [] if change.old is MISSING else change.old
     if before and all(_is_within(network, change.new) for network in before):
         return Finding(Effect.NOTHING, "the load balancer lets more clients in", change)
-    return Finding(Effect.SWITCHOVER, "clients from elsewhere can no longer connect", change)
+    return Finding(Effect.CUT_OFF, "clients from elsewhere can no longer connect", change)
 
 
 def _is_within(network: str, others: Sequence[str]) -> bool:
@@ -55,6 +55,18 @@ def _is_within(network: str, others: Sequence[str]) -> bool:
         for each in outer
         if each.version == inner.version
     )
+
+
+def address_families(old: object, new: object) -> tuple[Effect, str]:
+    """Return the effect of other address families of a Service, and why. Kubernetes keeps those of a Service that names none."""
+    before, after = (value if isinstance(value, list) else [] for value in (old, new))
+    if not after:
+        return Effect.NOTHING, "the Service keeps its address families"
+    if before[:1] != after[:1]:
+        return Effect.IMMUTABLE, "Kubernetes refuses to change the first address family of a Service"
+    if len(after) < len(before):
+        return Effect.CUT_OFF, "the Service loses its second address, and clients that use it can no longer connect"
+    return Effect.NOTHING, "the Service gets a second address"
 
 
 def is_wider(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -83,7 +83,7 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
         "StatefulSet/ha-postgres metadata.labels.helm.sh/chart",
     ),
     "more servers": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=5), Effect.NOTHING, SET + "replicas"),
-    "dormant": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=0), Effect.SWITCHOVER, SET + "replicas"),
+    "dormant": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=0), Effect.CUT_OFF, SET + "replicas"),
     "fewer servers": (lambda found: find(found, "StatefulSet")["spec"].update(replicas=2), Effect.SWITCHOVER, SET + "replicas"),
     "fewer servers and volumes": (
         lambda found: find(found, "StatefulSet")["spec"].update(replicas=2, persistentVolumeClaimRetentionPolicy={"whenScaled": "Delete"}),
@@ -213,17 +213,17 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
     ),
     "pg_hba.conf": (
         lambda found: find(found, "ConfigMap", "ha-postgres-config")["data"].update({"pg_hba.conf": "local all all trust\n"}),
-        Effect.RELOAD,
+        Effect.CUT_OFF,
         CONFIG + "pg_hba.conf",
     ),
     "service's selector": (
         lambda found: find(found, "Service")["spec"]["selector"].update(x="y"),
-        Effect.SWITCHOVER,
+        Effect.CUT_OFF,
         "Service/ha-postgres spec.selector.x",
     ),
     "service's port": (
         lambda found: find(found, "Service")["spec"]["ports"][0].update(port=6432),
-        Effect.SWITCHOVER,
+        Effect.CUT_OFF,
         "Service/ha-postgres spec.ports[postgresql].port",
     ),
     "port of the pods' names": (
@@ -243,13 +243,13 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
     ),
     "service elsewhere": (
         lambda found: find(found, "Service")["spec"].update(type="ExternalName"),
-        Effect.SWITCHOVER,
+        Effect.CUT_OFF,
         "Service/ha-postgres spec.type",
     ),
     "first families of a service": (lambda found: families(found, "IPv6"), Effect.IMMUTABLE, FAMILIES),
     "service for clients of its own node": (
         lambda found: find(found, "Service")["spec"].update(internalTrafficPolicy="Local"),
-        Effect.SWITCHOVER,
+        Effect.CUT_OFF,
         "Service/ha-postgres spec.internalTrafficPolicy",
     ),
     "service for clients of all nodes": (
@@ -264,7 +264,7 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
     ),
     "service of one family": (
         lambda found: find(found, "Service")["spec"].update(ipFamilyPolicy="SingleStack"),
-        Effect.SWITCHOVER,
+        Effect.CUT_OFF,
         "Service/ha-postgres spec.ipFamilyPolicy",
     ),
     "protocol of a port": (
@@ -279,7 +279,7 @@ CASES: dict[str, tuple[Callable[[list[manifests.Manifest]], object], Effect, str
     ),
     "service goes": (
         lambda found: without(found, "Service", "ha-postgres-replicas"),
-        Effect.SWITCHOVER,
+        Effect.CUT_OFF,
         "Service/ha-postgres-replicas is removed: clients that use its name can no longer connect",
     ),
     "more rights": (
@@ -355,23 +355,23 @@ def one(kind: str, **content: Any) -> list[manifests.Manifest]:
         ("Deployment", {"spec": {"selector": 1}}, {"spec": {"selector": 2}}, Effect.IMMUTABLE),
         ("Deployment", {"spec": {"template": 1}}, {"spec": {"template": 2}}, Effect.NOTHING),
         ("NetworkPolicy", {"spec": {"ingress": []}}, {"spec": {"ingress": [{}]}}, Effect.NOTHING),
-        ("NetworkPolicy", {"spec": {"ingress": [{}]}}, {"spec": {"ingress": []}}, Effect.SWITCHOVER),
+        ("NetworkPolicy", {"spec": {"ingress": [{}]}}, {"spec": {"ingress": []}}, Effect.CUT_OFF),
         ("NetworkPolicy", {"spec": {"ingress": [{"ports": [1]}]}}, {"spec": {"ingress": [{"ports": [1, 2]}]}}, Effect.NOTHING),
-        ("NetworkPolicy", {"spec": {"ingress": [{"ports": [1, 2]}]}}, {"spec": {"ingress": [{"ports": [1]}]}}, Effect.SWITCHOVER),
+        ("NetworkPolicy", {"spec": {"ingress": [{"ports": [1, 2]}]}}, {"spec": {"ingress": [{"ports": [1]}]}}, Effect.CUT_OFF),
         ("NetworkPolicy", {"spec": {"egress": [{"to": [1]}]}}, {"spec": {"egress": [{"to": [1]}, {"to": [2]}]}}, Effect.NOTHING),
-        ("NetworkPolicy", {"spec": {"podSelector": {}}}, {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}}, Effect.SWITCHOVER),
-        ("NetworkPolicy", {"spec": {"policyTypes": ["Ingress"]}}, {"spec": {"policyTypes": ["Ingress", "Egress"]}}, Effect.SWITCHOVER),
+        ("NetworkPolicy", {"spec": {"podSelector": {}}}, {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}}, Effect.CUT_OFF),
+        ("NetworkPolicy", {"spec": {"policyTypes": ["Ingress"]}}, {"spec": {"policyTypes": ["Ingress", "Egress"]}}, Effect.CUT_OFF),
         (
             "Service",
             {"spec": {"loadBalancerSourceRanges": ["10.0.0.0/8"]}},
             {"spec": {"loadBalancerSourceRanges": ["::/0"]}},
-            Effect.SWITCHOVER,
+            Effect.CUT_OFF,
         ),
         ("Service", {"spec": {"loadBalancerSourceRanges": ["x"]}}, {"spec": {"loadBalancerSourceRanges": ["x", "y"]}}, Effect.NOTHING),
-        ("Service", {"spec": {"loadBalancerIP": "10.0.0.1"}}, {"spec": {"loadBalancerIP": "10.0.0.2"}}, Effect.SWITCHOVER),
-        ("Service", {"spec": {"type": "NodePort"}}, {"spec": {}}, Effect.SWITCHOVER),
+        ("Service", {"spec": {"loadBalancerIP": "10.0.0.1"}}, {"spec": {"loadBalancerIP": "10.0.0.2"}}, Effect.CUT_OFF),
+        ("Service", {"spec": {"type": "NodePort"}}, {"spec": {}}, Effect.CUT_OFF),
         ("Service", {"spec": {"ipFamilies": ["IPv4"]}}, {"spec": {"ipFamilies": ["IPv4", "IPv6"]}}, Effect.NOTHING),
-        ("Service", {"spec": {"ipFamilies": ["IPv4", "IPv6"]}}, {"spec": {"ipFamilies": ["IPv4"]}}, Effect.SWITCHOVER),
+        ("Service", {"spec": {"ipFamilies": ["IPv4", "IPv6"]}}, {"spec": {"ipFamilies": ["IPv4"]}}, Effect.CUT_OFF),
         ("Service", {"spec": {"ipFamilies": ["IPv4", "IPv6"]}}, {"spec": {"ipFamilies": ["IPv6", "IPv4"]}}, Effect.IMMUTABLE),
         ("Service", {"spec": {"ipFamilies": ["IPv6"]}}, {"spec": {}}, Effect.NOTHING),
         ("Widget", {"spec": 1}, {"spec": 2}, Effect.NOTHING),
@@ -381,13 +381,41 @@ def test_other_objects(kind: str, old: Objects, new: Objects, effect: Effect) ->
     assert impact.worst(impact.compare(one(kind, **old), one(kind, **new))) is effect
 
 
+CHART_S_OWN = "local all all trust\nhost all all 0.0.0.0/0 md5\nhost all all ::/0 md5\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect"),
+    [
+        ("host a b all md5", "# says nothing\n\nhost  a  b all   md5", Effect.RELOAD),
+        ("host a b all md5", "host a b all md5\nhost all all all reject", Effect.RELOAD),
+        ("host a b all md5", "host a c all trust\nhost a b all md5", Effect.RELOAD),
+        ("host a b all md5", "host a b 10.0.0.0 255.0.0.0 md5\nhost a b all md5", Effect.RELOAD),
+        (CHART_S_OWN, CHART_S_OWN.replace("host", "host c d ::1/128 md5\nhost", 1), Effect.RELOAD),
+        ("hostnossl all all all reject\nhostssl all all all md5", "host all all all md5", Effect.RELOAD),
+        ("host a b all md5", "host a b 10.0.0.0/8 reject\nhost a b all md5", Effect.CUT_OFF),
+        ("host a b all md5", "host a b 10.0.0.0/8 ldap ldapserver=x\nhost a b all md5", Effect.CUT_OFF),
+        ("host a b all trust", "host a b all md5\nhost a b all trust", Effect.CUT_OFF),
+        ("host a b all md5", "hostssl a b all md5", Effect.CUT_OFF),
+        ("host a b all md5\nhost c d all md5", "host a b all md5", Effect.CUT_OFF),
+        ("host a b all md5\nhost c d all reject", "host c d all reject\nhost a b all md5", Effect.CUT_OFF),
+        ("local", "local all", Effect.CUT_OFF),
+    ],
+)
+def test_who_may_log_in(old: str, new: str, effect: Effect) -> None:
+    documents = [
+        [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"pg_hba.conf": text}}] for text in (old, new)
+    ]
+    assert impact.worst(impact.compare(*documents)) is effect
+
+
 @pytest.mark.parametrize(("kind", "effect"), [("PersistentVolumeClaim", Effect.DATA), ("Secret", Effect.DATA), ("Widget", Effect.NOTHING)])
 def test_other_objects_that_go(kind: str, effect: Effect) -> None:
     assert impact.worst(impact.compare(one(kind), [])) is effect
 
 
 def test_a_new_network_policy_may_cut_clients_off() -> None:
-    assert impact.worst(impact.compare([], one("NetworkPolicy"))) is Effect.SWITCHOVER
+    assert impact.worst(impact.compare([], one("NetworkPolicy"))) is Effect.CUT_OFF
     assert impact.worst(impact.compare(one("NetworkPolicy"), [])) is Effect.NOTHING
 
 
@@ -532,7 +560,7 @@ class TestCommand:
 
     def test_another_release_is_told_of(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "new").write_text(RENDERED.read_text().replace("ha-postgres", "orders"))
-        assert main(["diff", str(RENDERED), str(tmp_path / "new")]) == 15
+        assert main(["diff", str(RENDERED), str(tmp_path / "new")]) == 16
         assert capsys.readouterr().err == (
             "warning: OLD is ha-postgres in demo, NEW is orders in demo; --release and --namespace say how a chart is rendered\n"
         )
@@ -585,7 +613,7 @@ class TestCommand:
                 secrets.append({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **content})
             (tmp_path / name).write_text(manifests.text([*release(), *secrets]))
         for output in ("text", "json", "markdown"):
-            assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new"), "-o", output]) == 14
+            assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new"), "-o", output]) == 15
             assert "hunter" not in capsys.readouterr().out
 
     def test_a_long_text_is_cut(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
