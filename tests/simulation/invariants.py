@@ -89,8 +89,11 @@ class Invariants:
         if was_writable != server.writable:
             since = world.engine.now
         self.misled[pod.uid] = (server.writable, since)
-        lasted = world.engine.now - since
-        if lasted > REROUTED_S + (0.0 if server.writable else world.timing.unready * (1 + world.timing.clock_ratio)):
+        lasted, lease = world.engine.now - since, world.api.lease
+        assert lease is not None
+        # A silent primary is followed until its time is up.
+        followed = world.timing.claim_after(lease.state.ttl_s)
+        if lasted > REROUTED_S + (0.0 if server.writable else (world.timing.unready + followed) * (1 + world.timing.clock_ratio)):
             world.violation(
                 f"reads are led to {pod.name}, which has {'written' if server.writable else 'followed nobody'} for {lasted:.1f} s"
             )

@@ -411,6 +411,20 @@ def forced_stranger(seed: int) -> World:
     return world
 
 
+def promotion_hangs(seed: int) -> World:
+    """The primary hangs, and so does the promotion of the hot standby that follows it; the TTL is long."""
+    world = running(2, seed)
+    old = primary_of(world)
+    faults.upgrade(world, faults.LONG_TIMES)
+    world.run(20.0)
+    faults.freeze_pod(world, old, 100.0)
+    while world.agent[1 - old].memory.phase is not Phase.CLAIMING and world.engine.now < 60.0:
+        world.run(0.01)
+    world.op_failure = 1.0
+    world.run(45.0)
+    return world
+
+
 def forced_and_gone(seed: int) -> World:
     """A member that lacks a bulk load is promoted by force. It hangs before the other has rewound, and is the last to report."""
     world = running(3, seed)

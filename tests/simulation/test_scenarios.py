@@ -358,3 +358,11 @@ def test_what_a_dead_server_had_not_sent_is_fetched_and_nobody_waits_for_its_res
     assert at - max(c.at for c in world.commits if c.at < at) < 3.0
     world.settle()
     assert world.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_reads_leave_a_standby_whose_promotion_hangs(seed: int) -> None:
+    """Not yet while its silent primary may write, and then within `failover.unreadySeconds`."""
+    world = scenarios.promotion_hangs(seed)
+    assert world.violations == []
+    assert not any(pod.reads for pod in world.api.pods.values())
