@@ -193,6 +193,13 @@ def test_resize_asks_for_the_name_before_it_clones(
     assert "Type the release's name to have it cloned onto new volumes: pg? " in capsys.readouterr().err
 
 
+def test_resize_by_clones_of_a_release_that_is_not_there_is_refused(
+    use: Callable[[Cloning], Cloning], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["resize", "pgg", "-n", "demo", "--size", "4Gi", "--reclone", "--yes", "pgg"]
+    refused(1, command, use(cloning()), capsys, "release pgg not found in namespace demo; nothing was changed")
+
+
 # --- interruptions ---
 
 

@@ -149,6 +149,24 @@ def test_an_interrupted_wipe_is_finished_by_the_next(use: Use, steps: int) -> No
     assert namespace.names() == beside
 
 
+@pytest.mark.parametrize("number", range(1, 7))
+def test_wipe_run_by_two_operators_at_a_time_deletes_nothing_beside_it(use: Use, number: int) -> None:
+    """The second run goes from its beginning to its end after one deletion of the first."""
+    namespace = use(uninstalled("pg", "pg-2"))
+    beside = namespace.names() - of_pg(namespace)
+    second: list[int] = []
+
+    def join() -> None:
+        if len(namespace.deleted) == number:
+            namespace.after = None
+            second.append(main(["wipe", "pg", "--yes", "pg"]))
+
+    namespace.after = join
+    assert main(["wipe", "pg", "--yes", "pg"]) == 0
+    assert second == ([0] if number < 6 else [1]), "after the last deletion there is nothing to wipe"
+    assert namespace.names() == beside
+
+
 def test_wipe_waits_for_a_claim_that_is_held_and_keeps_the_lease(use: Use, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     namespace = use(uninstalled("pg"))
     namespace.held = {"data-pg-1"}
