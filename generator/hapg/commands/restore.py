@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hapg.errors import HapgError, OutputError
@@ -61,6 +63,15 @@ def run(options: argparse.Namespace) -> int:
     return DONE
 
 
+@contextmanager
+def _removed_unless_written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
 def _stateful_set(cluster: Cluster, name: str) -> Object:
     found = cluster.find("statefulset", name)
     if found is None:
@@ -99,9 +110,11 @@ def _archive(cluster: Cluster, release: Release) -> Archive | None:
 
 
 def _write(path: Path, text: str) -> None:
+    """Create the file with all of the text, or leave none. Raise OutputError."""
     try:
-        with path.open("x", encoding="utf-8") as file:
+        with path.open("x", encoding="utf-8") as file, _removed_unless_written(path):
             file.write(text)
+            file.flush()
     except FileExistsError as error:
         raise OutputError(f"{path}: already exists; nothing was written") from error
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -398,3 +399,35 @@ def test_a_restore_replaces_no_file(cluster: FakeCluster, tmp_path: Path, capsys
     assert main(command) == 1
     assert capsys.readouterr().err == f"error: {target}: already exists; nothing was written\n"
     assert target.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "words"),
+    [(KeyboardInterrupt(), 130, "interrupted"), (OSError(28, "No space left on device"), 1, "can't be written: No space left on device")],
+)
+def test_a_restore_whose_file_is_not_written_leaves_none(
+    cluster: FakeCluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failure: BaseException,
+    code: int,
+    words: str,
+) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise failure
+
+    target = tmp_path / "new.yaml"
+    command = ["restore", "pg", "--as", "new", "-o", str(target)]
+
+    def opened(path: Path, *_: object, **__: object) -> Full:
+        path.touch(exist_ok=False)
+        return Full()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", opened)
+        assert main(command) == code
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert main(command) == 0
