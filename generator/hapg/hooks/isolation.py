@@ -1,4 +1,4 @@
-"""Keeps standard output and standard input from hooks: whatever prints or reads, only hapg writes the one and has read the other."""
+"""Keeps from hooks what is hapg's alone: standard output, standard input, and the end of the process."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
-from typing import TextIO
+from collections.abc import Callable, Iterator
+from typing import NoReturn, TextIO
 
 
 @contextlib.contextmanager
@@ -29,6 +29,35 @@ def standard_output() -> Iterator[TextIO]:
         os.dup2(null, 0)
         os.close(null)
         yield out
+
+
+@contextlib.contextmanager
+def lasting_process() -> Iterator[None]:
+    """Let nothing in the block end or replace the process at once: that raises SystemExit, as `sys.exit` does. Its children may do so."""
+    real = {name: getattr(os, name) for name in _ENDS}
+    for name, function in real.items():
+        setattr(os, name, _in_children(name, function))
+    try:
+        yield
+    finally:
+        for name, function in real.items():
+            setattr(os, name, function)
+
+
+_ENDS = ("_exit", "execv", "execve")
+"""The functions of `os` to which all that end or replace a process lead."""
+
+
+def _in_children(name: str, function: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
+    """Return a function that calls `function` in a child of this process, and raises SystemExit in this process itself."""
+    mine = os.getpid()
+
+    def end(*given: object) -> NoReturn:
+        if os.getpid() == mine:
+            raise SystemExit(f"os.{name}")
+        function(*given)
+
+    return end
 
 
 def _is_the_process_own(stream: TextIO) -> bool:

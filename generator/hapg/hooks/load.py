@@ -17,7 +17,7 @@ from typing import Any
 
 import pluggy
 
-from hapg.hooks import ENTRY_POINTS, PROJECT, specs
+from hapg.hooks import ENTRY_POINTS, PROJECT, isolation, specs
 from hapg.hooks.run import HookError, Hooks, Implementation, last_line
 
 FOLDER = "hooks"
@@ -103,7 +103,8 @@ def _import(path: Path) -> ModuleType:
 
 def _guarded(place: str, file: str, importing: Callable[[], Any]) -> ModuleType:
     try:
-        module = importing()
+        with isolation.lasting_process():
+            module = importing()
     except (HookError, KeyboardInterrupt):
         raise
     except SyntaxError as error:

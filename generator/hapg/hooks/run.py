@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hapg.errors import HapgError, InputError
-from hapg.hooks import Refused
+from hapg.hooks import Refused, isolation
 
 T = TypeVar("T", dict[str, Any], list[dict[str, Any]])
 
@@ -40,7 +40,8 @@ class Implementation:
     def call(self, arguments: Mapping[str, Any]) -> Any:
         """Call the function. Raises InputError if it refuses, HookError if it fails."""
         try:
-            return self.function(**{name: arguments[name] for name in self.takes})
+            with isolation.lasting_process():
+                return self.function(**{name: arguments[name] for name in self.takes})
         except Refused as error:
             raise InputError([f"{self._line_of(error)}: {error}"]) from error
         except KeyboardInterrupt:

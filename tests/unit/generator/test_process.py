@@ -220,6 +220,24 @@ def adjust_manifests(manifests):
 """
 
 
+@pytest.mark.parametrize(
+    ("statement", "function"),
+    [("os._exit(0)", "_exit"), ("os.execlp('true', 'true')", "execv"), ("os.execle('/bin/true', 'true', {})", "execve")],
+)
+@pytest.mark.parametrize("indent", ["", "    "], ids=["import", "call"])
+def test_a_hook_cannot_end_hapg_as_if_all_were_well(tmp_path: Path, statement: str, function: str, indent: str) -> None:
+    """Its children may end as they like."""
+    child = "if os.fork() == 0:\n    os._exit(0)\nos.wait()\n"
+    head = f"import os\n\nfrom hapg.hooks import hook\n\n{child}\n\n@hook\ndef adjust_manifests(manifests):\n    pass\n"
+    path = tmp_path / "ends.py"
+    path.write_text(f"{head}{indent}{statement}\n")
+    command = [sys.executable, "-m", "hapg", "post-render", "--hooks", str(path)]
+    done = subprocess.run(command, input=RENDERED.read_text(), capture_output=True, text=True, check=False)
+    said = "adjust_manifests failed" if indent else "can't be imported"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: {path}:13: {said}: SystemExit: os.{function}\n"
+
+
 def test_nothing_that_a_hook_prints_gets_into_the_manifests(tmp_path: Path) -> None:
     """And its subprocess gets none of the manifests."""
     for name, text in (("loud", LOUD), ("idle", "from hapg.hooks import hook\n\n\n@hook\ndef adjust_manifests(manifests):\n    pass\n")):
