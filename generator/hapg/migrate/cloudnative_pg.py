@@ -118,9 +118,9 @@ def _spread(value: Any, place: Place) -> Said:
     return Said({"topologySpreadConstraints[]": constraint}, "by a spread of the release's pods")
 
 
-def _topology_key(value: Any, place: Place) -> None:
-    if value != "kubernetes.io/hostname" and "podAntiAffinityType" not in place.above():
-        raise NoCounterpart("set topologySpreadConstraints with this topologyKey")
+def _topology_key(_value: Any, place: Place) -> Said:
+    """Return the spread of a type that is left out, which is `preferred`."""
+    return Said({}, "with podAntiAffinityType") if "podAntiAffinityType" in place.above() else _spread("preferred", place)
 
 
 def _secret_of(*wanted: str) -> Any:
@@ -279,7 +279,7 @@ _TABLE: tuple[Rule, ...] = (
     change("spec.affinity.additionalPodAffinity", "", placement.pod_affinity("affinity.podAffinity"), ""),
     change("spec.affinity.additionalPodAntiAffinity", "", placement.pod_affinity("affinity.podAntiAffinity"), ""),
     change("spec.affinity.podAntiAffinityType", "", _spread, ""),
-    change("spec.affinity.topologyKey", "", _topology_key, "with podAntiAffinityType"),
+    change("spec.affinity.topologyKey", "", _topology_key, ""),
     change(
         "spec.affinity.enablePodAntiAffinity", "", implied(True, "the pods prefer different nodes; set affinity to change it"), "as always"
     ),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hapg.migrate import placement, walk
 from hapg.migrate.conversions import declared_name, endpoint, host_line, implied, major, metadata, parameter, synchronous_mode
 from hapg.migrate.rules import Convert, NoCounterpart, Place, Rule, Said, change, none, same
 from hapg.migrate.source import Assumed, Data, Document, Source
+from hapg.spec import restrictions
 from hapg.spec.foreign import CRUNCHY
 
 _ATTRIBUTES = ("SUPERUSER", "CREATEDB", "CREATEROLE", "INHERIT", "LOGIN", "REPLICATION", "BYPASSRLS")
+_BUCKETS = ("s3", "gcs", "azure")
 _OTHER_SET = "all servers of a release are alike, as the first set; its number of servers is `replicas`"
 _CREATION = "it says how the cluster was created; the data moves by an import or a clone, see below"
 _BACKREST = "the container `backup` beside each server runs pgBackRest; set backup.resources and backup.processMax"
@@ -43,6 +46,20 @@ def _servers(document: Document) -> int:
     return sum(count if isinstance(count, int) else 1 for count in counts) or 1
 
 
+def _name(document: Document) -> str:
+    return str(walk.get(document, "metadata", "name"))
+
+
+def _own_user(name: str) -> dict[str, Any]:
+    return {"name": name, "login": True, "passwordSecret": {"name": f"{name}-pguser-{name}"}}
+
+
+def _has_no_users(document: Document) -> bool:
+    """True if the operator makes a user of its own accord, and its database. An empty list of users keeps it from that."""
+    name = walk.get(document, "metadata", "name")
+    return walk.get(document, "spec", "users") is None and bool(name) and name not in restrictions.RESERVED_NAMES
+
+
 def _wal_size(value: Any, place: Place) -> Said:
     if place.path[2] != 0:
         raise NoCounterpart(_OTHER_SET)
@@ -70,33 +87,45 @@ def _user(value: Any, place: Place) -> Said:
     return Said(values, text, left=sorted({*left}))
 
 
+def _repository(document: Document) -> int:
+    """Return the index of the repository that the release keeps: the first in a bucket, or the first."""
+    repositories = walk.get(document, "spec", "backups", "pgbackrest", "repos")
+    found = repositories if isinstance(repositories, list) else []
+    return next((index for index, each in enumerate(found) if any(walk.get(each, kind) for kind in _BUCKETS)), 0)
+
+
 def _pgbackrest(value: Any, place: Place) -> Said:
-    """Return a value for an option of pgBackRest of the first repository."""
-    key = place.key
-    if key == "repo1-retention-full":
-        days = place.above().get("repo1-retention-full-type") == "time"
+    """Return a value for an option of pgBackRest, if it is one of the repository that the release keeps."""
+    repositories = walk.get(place.document, "spec", "backups", "pgbackrest", "repos")
+    prefix = f"{repositories[_repository(place.document)]['name'] if repositories else 'repo1'}-"
+    key = place.key.replace(prefix, "repo-", 1)
+    if key == "repo-retention-full":
+        days = place.above().get(f"{prefix}retention-full-type") == "time"
         return Said({"backup.retention.days" if days else "backup.retention.full": int(value)}, "in days" if days else "")
-    if key == "repo1-retention-full-type":
-        return Said({}, "with repo1-retention-full")
-    if key == "repo1-retention-diff":
-        return Said({"backup.retention.differential": int(value)}, "")
-    if key == "repo1-path":
+    if key == "repo-retention-full-type":
+        return Said({}, f"with {prefix}retention-full")
+    if key == "repo-path":
         return Said({"archiver.path": str(value).rstrip("/")}, "each release has a folder of its own below it")
-    if key == "process-max":
-        return Said({"backup.processMax": int(value)}, "")
-    if key == "repo1-s3-uri-style":
-        return Said({"archiver.uriStyle": value}, "")
-    if key == "compress-type":
-        return Said({"archiver.compression": value}, "")
+    if key in _OPTIONS:
+        to, read = _OPTIONS[key]
+        return Said({to: read(value)}, "")
     raise NoCounterpart("not an option that the chart sets; look at archiver.* and backup.*")
 
 
-def _of_first_repository(convert: Any) -> Any:
-    """Return a conversion that holds for the first repository alone."""
+_OPTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "repo-retention-diff": ("backup.retention.differential", int),
+    "process-max": ("backup.processMax", int),
+    "repo-s3-uri-style": ("archiver.uriStyle", str),
+    "compress-type": ("archiver.compression", str),
+}
+
+
+def _of_the_repository(convert: Any) -> Any:
+    """Return a conversion that holds for the repository that the release keeps."""
 
     def checked(value: Any, place: Place) -> Said:
-        if place.path[4] != 0:
-            raise NoCounterpart("there is one repository; keep the first, or copy it elsewhere")
+        if place.path[4] != _repository(place.document):
+            raise NoCounterpart("there is one repository, the first in a bucket if there is one; copy others elsewhere")
         found: Said = convert(value, place)
         return found
 
@@ -181,14 +210,14 @@ _TABLE: tuple[Rule, ...] = (
     same("spec.replicaService.metadata.annotations.*", "service.replicas.annotations.*"),
     none("spec.replicaService", "the Service of all pods is a ClusterIP; add one with extraObjects"),
     # Archive and backups
-    change(f"{_REPO}.s3.bucket", "", _of_first_repository(_set(("archiver.type", "s3"), ("archiver.bucket", ...))), ""),
-    change(f"{_REPO}.s3.endpoint", "", _of_first_repository(endpoint), ""),
-    change(f"{_REPO}.s3.region", "", _of_first_repository(_set(("archiver.region", ...))), ""),
-    change(f"{_REPO}.gcs.bucket", "", _of_first_repository(_set(("archiver.type", "gcs"), ("archiver.bucket", ...))), ""),
-    change(f"{_REPO}.azure.container", "", _of_first_repository(_set(("archiver.type", "azure"), ("archiver.bucket", ...))), ""),
+    change(f"{_REPO}.s3.bucket", "", _of_the_repository(_set(("archiver.type", "s3"), ("archiver.bucket", ...))), ""),
+    change(f"{_REPO}.s3.endpoint", "", _of_the_repository(endpoint), ""),
+    change(f"{_REPO}.s3.region", "", _of_the_repository(_set(("archiver.region", ...))), ""),
+    change(f"{_REPO}.gcs.bucket", "", _of_the_repository(_set(("archiver.type", "gcs"), ("archiver.bucket", ...))), ""),
+    change(f"{_REPO}.azure.container", "", _of_the_repository(_set(("archiver.type", "azure"), ("archiver.bucket", ...))), ""),
     none(f"{_REPO}.volume", "a repository on a claim has to be shared by all pods (ReadWriteMany); set archiver.type: posix and claimName"),
     *(
-        change(f"{_REPO}.schedules.{kind}", "", _of_first_repository(_set((f"backup.schedules.{kind}", ...))), "")
+        change(f"{_REPO}.schedules.{kind}", "", _of_the_repository(_set((f"backup.schedules.{kind}", ...))), "")
         for kind in ("full", "differential", "incremental")
     ),
     change(f"{_REPO}.name", "", lambda *_: None, "there is one repository, without a name"),
@@ -231,5 +260,17 @@ SOURCE = Source(
     (
         Assumed("replicas", _servers, "a set has one server"),
         Assumed("standbyMode", "hot", "Crunchy's replicas answer queries, so these do too"),
+        Assumed(
+            "roles",
+            lambda document: [_own_user(_name(document))],
+            "without spec.users the operator makes a user with the cluster's name; copy its Secret before the operator deletes it",
+            _has_no_users,
+        ),
+        Assumed(
+            "databases",
+            lambda document: [{"name": _name(document), "owner": _name(document)}],
+            "and a database with the same name",
+            _has_no_users,
+        ),
     ),
 )

@@ -146,6 +146,44 @@ def test_users_of_crunchy() -> None:
     ]
 
 
+def test_the_user_that_crunchy_makes_of_its_own_accord() -> None:
+    found = migrate(CRUNCHY, {})
+    assert found.values["roles"] == [{"name": "db", "login": True, "passwordSecret": {"name": "db-pguser-db"}}]
+    assert found.values["databases"] == [{"name": "db", "owner": "db"}]
+    assert [each.to for each in found.assumed if each.to in ("roles", "databases")] == ["roles", "databases"]
+    for without in ({**CRUNCHY, "spec": {"users": []}}, {**CRUNCHY, "metadata": {"name": "postgres"}, "spec": {}}):
+        assert not migrate(without).values.keys() & {"roles", "databases"}
+
+
+def test_of_several_repositories_of_crunchy_the_first_in_a_bucket_is_kept() -> None:
+    volume = {"name": "repo1", "volume": {"volumeClaimSpec": {"accessModes": ["ReadWriteOnce"]}}, "schedules": {"full": "0 1 * * 0"}}
+    bucket = {"name": "repo2", "s3": {"bucket": "b", "endpoint": "s3.example.com", "region": "r"}, "schedules": {"full": "0 2 * * 0"}}
+    options = {"repo1-retention-full": "3", "repo2-retention-full": "14", "repo2-path": "/a"}
+    found = migrate(CRUNCHY, {"backups": {"pgbackrest": {"repos": [volume, bucket], "global": options}}})
+    path = "spec.backups.pgbackrest."
+    assert said(found, f"{path}repos[0].schedules.full")[1].startswith("there is one repository, the first in a bucket")
+    assert said(found, f"{path}global.repo1-retention-full")[1].startswith("not an option that the chart sets")
+    for kept in ("repos[1].s3.bucket", "repos[1].schedules.full", "global.repo2-retention-full", "global.repo2-path"):
+        assert " archive" in said(found, path + kept)[1]
+
+
+@pytest.mark.parametrize(
+    ("affinity", "spread"),
+    [
+        ({"topologyKey": "zone"}, [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}]),
+        (
+            {"topologyKey": "zone", "podAntiAffinityType": "required"},
+            [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
+        ),
+        ({"topologyKey": "kubernetes.io/hostname"}, None),
+        ({"topologyKey": "zone", "enablePodAntiAffinity": False}, None),
+    ],
+)
+def test_the_spread_of_cloudnative_pg(affinity: dict[str, Any], spread: list[Any] | None) -> None:
+    found = migrate(CNPG, {"affinity": affinity})
+    assert found.values.get("topologySpreadConstraints") == spread
+
+
 @pytest.mark.parametrize(
     ("policy", "values"),
     [
