@@ -217,6 +217,19 @@ def test_hapg_refuses_it_in_one_line(given: dict[str, Any], path: str) -> None:
     assert said.startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"databaseSecret": {"secretName": 123}}, "databaseSecret.secretName: 123 is not text; put it in quotes"),
+        ({"podLabels": {"a": True}}, "podLabels.a: true is not text; put it in quotes"),
+        ({"nameOverride": 1.5}, "nameOverride: 1.5 is not text; put it in quotes"),
+        ({"app": {"database": "a", "secretName": -1}}, "app.secretName: -1 is not a valid Kubernetes name; "),
+    ],
+)
+def test_what_lacks_only_quotes_is_said_to(given: dict[str, Any], sentence: str) -> None:
+    assert [said for said in values.given_problems(values.source({}, "15"), given) if said.startswith(sentence)]
+
+
 @pytest.mark.parametrize("version", helm.HELM_4_SLOWLY)
 @pytest.mark.parametrize(("given", "line"), BY_TEMPLATES)
 def test_the_templates_refuse_it_in_one_line(given: dict[str, Any], line: str, version: str) -> None:

@@ -66,10 +66,20 @@ def _sentences(error: jsonschema.ValidationError, whole: Schema) -> Iterator[tup
                 yield _text([*path, key]), f"missing; {_expected(_resolved(node['properties'][key], whole))}"
     elif "unsupported" in node:
         yield _text(path), node["unsupported"]
+    elif error.validator == "type" and _lacks_quotes(node, instance):
+        yield _text(path), f"{shown(instance)} is not text; put it in quotes"
     elif "complaint" in node:
         yield _text(path), f"{shown(instance)} {node['complaint']}"
     else:
         yield _text(path), f"{shown(instance)} is not allowed; {_expected(node)}"
+
+
+def _lacks_quotes(node: Schema, instance: object) -> bool:
+    """True for a number, true or false that would be accepted in quotes."""
+    types = node["type"] if isinstance(node["type"], list) else [node["type"]]
+    if not isinstance(instance, bool | int | float) or "string" not in types or "number" in types:
+        return False
+    return re.search(node.get("pattern", ""), json.dumps(instance)) is not None
 
 
 def _resolved(node: Schema, whole: Schema) -> Schema:
