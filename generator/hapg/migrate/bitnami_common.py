@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hapg.migrate import placement, walk
-from hapg.migrate.conversions import declared_name, environment, foreign_key, host_line, implied, major, parameter, reference
+from hapg.migrate.conversions import ONLY_TLS, declared_name, environment, foreign_key, implied, major, parameter, reference
 from hapg.migrate.rules import Convert, NoCounterpart, Place, Rule, Said, change, none, same
 
 VOLUME = "Bitnami's claims hold the data in another folder and of another user, and without the marks of a release."
@@ -43,14 +43,14 @@ def configuration(text: Any, place: Place) -> Said:
     return Said(list(pairs.items()), "; ".join(left) or "one value for each setting")
 
 
-def rules_of_hosts(text: Any, place: Place) -> Said:
+def rules_of_hosts(text: Any, _place: Place) -> Said:
     """Return the lines for hosts in the text of a pg_hba.conf."""
     lines = [line.strip() for line in str(text).splitlines() if line.strip() and not line.strip().startswith("#")]
-    kept = [host_line(line, place) for line in lines if line.startswith("host")]
+    kept = [line for line in lines if line.startswith("host")]
     left = [line for line in lines if not line.startswith("host")]
-    return Said(
-        [("postgresql.pgHba[]", line) for line in kept], f"without the lines that are not for hosts: {'; '.join(left)}" if left else ""
-    )
+    remarks = [f"without the lines that are not for hosts: {'; '.join(left)}"] if left else []
+    remarks += [ONLY_TLS] if any(line.split()[0] == "hostssl" for line in kept) else []
+    return Said([("postgresql.pgHba[]", line) for line in kept], "; ".join(remarks))
 
 
 def storage_class(to: str) -> Convert:

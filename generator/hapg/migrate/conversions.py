@@ -165,12 +165,15 @@ def libraries(value: Any, _place: Place) -> Said:
     return Said({"postgresql.parameters.shared_preload_libraries": ",".join(kept)}, text)
 
 
-def host_line(value: Any, _place: Place) -> str:
+ONLY_TLS = "`hostssl` fits connections over TLS alone, so it admits nobody unless tls.mode is allow or require"
+
+
+def host_line(value: Any, _place: Place) -> Any:
     """Return a line of pg_hba.conf. Only those for hosts are the user's."""
     line = str(value).strip()
     if not line.startswith("host"):
         raise NoCounterpart("only lines for hosts can be set; on the pods' own socket everybody is `postgres`")
-    return line
+    return Said({"postgresql.pgHba[]": line}, ONLY_TLS) if line.split()[0] == "hostssl" else line
 
 
 def record(to: str, fields: Mapping[str, str], text: str) -> Convert:

@@ -184,6 +184,15 @@ def test_the_spread_of_cloudnative_pg(affinity: dict[str, Any], spread: list[Any
     assert found.values.get("topologySpreadConstraints") == spread
 
 
+@pytest.mark.parametrize(("line", "says_so"), [("hostssl all all all md5", True), ("host all all all md5", False)])
+def test_a_line_for_tls_alone_is_remarked(line: str, says_so: bool) -> None:
+    one = migrate(ZALANDO, {"numberOfInstances": 1, "patroni": {"pg_hba": [line]}})
+    several = migrate({"primary": {"pgHbaConfiguration": f"local all all trust\n{line}\n"}, "architecture": "standalone"})
+    for found, path in ((one, "spec.patroni.pg_hba[0]"), (several, "primary.pgHbaConfiguration")):
+        assert get(found.values, "postgresql", "pgHba") == [line]
+        assert ("it admits nobody unless tls.mode is allow or require" in said(found, path)[1]) is says_so
+
+
 @pytest.mark.parametrize(
     ("policy", "values"),
     [
