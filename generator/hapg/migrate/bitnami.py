@@ -64,12 +64,6 @@ def _secret(value: Any, place: Place) -> Said:
     return Said(found, text)
 
 
-def _retention(value: Any, place: Place) -> Said:
-    if not place.above().get("enabled"):
-        return Said({}, "not enabled: the claims stay")
-    return Said({f"persistentVolumeClaimRetentionPolicy.{place.key}": value}, "")
-
-
 def _auth(prefix: str) -> tuple[Rule, ...]:
     return (
         change(f"{prefix}.database", "", shared.database, ""),
@@ -119,9 +113,7 @@ _TABLE: tuple[Rule, ...] = (
     *shared.pods("primary"),
     *shared.service("primary.service"),
     *shared.persistence("primary.persistence"),
-    change("primary.persistentVolumeClaimRetentionPolicy.whenDeleted", "", _retention, ""),
-    change("primary.persistentVolumeClaimRetentionPolicy.whenScaled", "", _retention, ""),
-    change("primary.persistentVolumeClaimRetentionPolicy.enabled", "", lambda *_: None, "with whenDeleted and whenScaled"),
+    *shared.retention("primary."),
     none("readReplicas", _ALIKE),
     *shared.metrics(),
 )

@@ -250,6 +250,22 @@ def persistence(prefix: str) -> tuple[Rule, ...]:
     )
 
 
+def retention(prefix: str) -> tuple[Rule, ...]:
+    """Return the rules for what becomes of the claims. prefix: of the policy's key, with its dot."""
+    policy = f"{prefix}persistentVolumeClaimRetentionPolicy"
+    return (
+        change(f"{policy}.whenDeleted", "", _retention, ""),
+        change(f"{policy}.whenScaled", "", _retention, ""),
+        change(f"{policy}.enabled", "", lambda *_: None, "with whenDeleted and whenScaled"),
+    )
+
+
+def _retention(value: Any, place: Place) -> Said:
+    if not place.above().get("enabled"):
+        return Said({}, "not enabled: the claims stay")
+    return Said({f"persistentVolumeClaimRetentionPolicy.{place.key}": value}, "")
+
+
 def metrics() -> tuple[Rule, ...]:
     """Return the rules for the metrics, which are those of the failover containers."""
     return (
@@ -258,6 +274,7 @@ def metrics() -> tuple[Rule, ...]:
         same("metrics.serviceMonitor.namespace", "monitor.prometheus.namespace"),
         same("metrics.serviceMonitor.interval", "monitor.prometheus.interval"),
         same("metrics.serviceMonitor.labels.*", "monitor.prometheus.labels.*"),
+        same("metrics.serviceMonitor.additionalLabels.*", "monitor.prometheus.labels.*"),
         none("metrics", "the failover containers serve the metrics; run an exporter of your own in extraContainers for others"),
     )
 

@@ -95,6 +95,7 @@ _TABLE: tuple[Rule, ...] = (
     none("witness", "not needed: the Lease of the Kubernetes API decides, also with two servers"),
     *shared.service("service"),
     *shared.persistence("persistence"),
+    *shared.retention(""),
     same("networkPolicy.enabled", "networkPolicy.enabled"),
     none("networkPolicy", "set networkPolicy.clients, networkPolicy.metrics and networkPolicy.extraEgress"),
     none("metricsImage", "the failover containers serve the metrics"),

@@ -221,7 +221,8 @@ _COMMON: Any = {
     "extraDeploy": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "extra"}}],
     "serviceAccount": {"create": False, "name": "own", "annotations": NOTE},
 }
-_METRICS: Any = {"enabled": True, "serviceMonitor": {"enabled": True, "namespace": "monitoring", "interval": "30s", "labels": {"a": "b"}}}
+_MONITOR: Any = {"enabled": True, "namespace": "monitoring", "interval": "30s", "labels": {"a": "b"}, "additionalLabels": {"c": "d"}}
+_METRICS: Any = {"enabled": True, "serviceMonitor": _MONITOR}
 _SERVICE: Any = {"loadBalancerClass": "internal", **BALANCER, "annotations": NOTE, "nodePorts": {"postgresql": 30432}}
 
 _BITNAMI: Any = {
@@ -251,6 +252,7 @@ _BITNAMI_OLD: Any = {"primary": {"service": {"port": 5433, "nodePort": "30432", 
 _BITNAMI_HA: Any = {
     **_COMMON,
     "fullnameOverride": "rest-ha",
+    "persistentVolumeClaimRetentionPolicy": {"enabled": True, "whenDeleted": "Delete", "whenScaled": "Retain"},
     "global": {
         "imageRegistry": "registry.example.com",
         "imagePullSecrets": ["registry"],

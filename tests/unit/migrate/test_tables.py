@@ -184,6 +184,20 @@ def test_the_spread_of_cloudnative_pg(affinity: dict[str, Any], spread: list[Any
     assert found.values.get("topologySpreadConstraints") == spread
 
 
+def test_the_retention_of_claims_of_bitnamis_ha_chart() -> None:
+    policy = {"whenDeleted": "Delete", "whenScaled": "Retain"}
+    chart = {"postgresql": {"replicaCount": 3}, "pgpool": {"replicaCount": 1}}
+    for enabled, taken in ((True, policy), (False, None)):
+        found = migrate({**chart, "persistentVolumeClaimRetentionPolicy": {"enabled": enabled, **policy}})
+        assert get(found.values, "persistentVolumeClaimRetentionPolicy") == taken
+
+
+def test_older_charts_of_bitnami_call_the_monitors_labels_additional() -> None:
+    monitor = {"enabled": True, "additionalLabels": {"release": "prometheus"}}
+    found = migrate({"architecture": "standalone", "primary": {}, "metrics": {"enabled": True, "serviceMonitor": monitor}})
+    assert get(found.values, "monitor", "prometheus", "labels") == {"release": "prometheus"}
+
+
 @pytest.mark.parametrize(("line", "says_so"), [("hostssl all all all md5", True), ("host all all all md5", False)])
 def test_a_line_for_tls_alone_is_remarked(line: str, says_so: bool) -> None:
     one = migrate(ZALANDO, {"numberOfInstances": 1, "patroni": {"pg_hba": [line]}})
