@@ -186,6 +186,25 @@ def test_a_paused_replay_holds_no_promotion_up(primary: Container, clone: Clone,
     assert replica.sql("select count(*) from t") == "10000"
 
 
+def test_a_delayed_replay_holds_no_promotion_up(primary: Container, clone: Clone, operate: Callable[..., Operator]) -> None:
+    """The chart refuses recovery_min_apply_delay, but ALTER SYSTEM can set it on a hot standby."""
+    replica = clone("pod-1", "hot")
+    wait_for(lambda: replica.answers() == "1", "the replica answers")
+    replica.sql("alter system set recovery_min_apply_delay = '1h'", "select pg_reload_conf()")
+    wait_for(lambda: replica.sql("show recovery_min_apply_delay") == "1h", "it is set")
+    for table in ("a", "b", "c"):
+        primary.sql(f"create table {table} as select generate_series(1, 1000) i")
+    end = primary.sql("select pg_current_wal_flush_lsn()")
+    wait_for(lambda: primary.sql(f"select flush_lsn >= '{end}' from pg_stat_replication") == "t", "it has received all")
+    assert replica.sql("select count(*) from pg_class where relname in ('a', 'b', 'c')") == "0"
+    operator = operate(replica, primary)
+    sealed = operator.run(Op.SEAL)
+    assert sealed.position == Position(2, parse_lsn(end))
+    replica.deadline(60)
+    assert operator.run(Op.PROMOTE, timeline=3, own=sealed.position).outcome is Outcome.OK
+    assert replica.sql("select count(*) from a, b, c where a.i = b.i and b.i = c.i") == "1000"
+
+
 def test_a_promotion_is_waited_for_while_it_goes_from_one_wait_for_the_disk_to_the_next(
     primary: Container, make: Make, operate: Callable[..., Operator], slow_disk: Callable[[Path], AbstractContextManager[None]]
 ) -> None:
