@@ -6,13 +6,15 @@ import queue
 import threading
 from typing import Any, cast
 
+from hapg_failover.adapters.ports import ApiError
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.api_calls import ApiCalls
 from hapg_failover.core.state.actions import PutKind, PutLease
+from hapg_failover.core.state.results import PutOutcome
 from hapg_failover.core.timing import Timing
-from hapg_failover.events import Event, VolumeFacts
+from hapg_failover.events import Event, PutAnswered, VolumeFacts
 from hapg_failover.world import World
-from hapg_protocol.model import Holder, LeaseObject, LeaseState, VolumeState
+from hapg_protocol.model import Holder, LeaseObject, LeaseState, Pod, VolumeState
 
 LEASE = LeaseObject("70", LeaseState(Holder("pg-0", "u0"), 1, 6.0, "system"))
 LIMIT_S = 10.0
@@ -37,6 +39,21 @@ class Api:
         if hangs:
             self.let_go.wait(LIMIT_S)
         return LEASE
+
+
+class Refusing(Api):
+    """It refuses every call, as with a token that nobody knows."""
+
+    def __init__(self) -> None:
+        super().__init__(hanging=0)
+
+    def get_lease(self, timeout: float) -> LeaseObject:
+        super().get_lease(timeout)
+        raise ApiError("401 Unauthorized")
+
+    def list_pods(self, timeout: float) -> tuple[Pod, ...]:
+        self.get_lease(timeout)
+        return ()
 
 
 class Settings:
@@ -98,3 +115,18 @@ def test_only_the_answer_to_a_renewal_or_a_claim_is_waited_for_longer_than_a_cal
         made.put(PutLease(kind, LEASE.state, "69"))
         events.get(timeout=LIMIT_S)
     assert api.timeouts == [2.4, 2.4, 1.2, 1.2]
+
+
+def test_an_api_that_refuses_is_no_different_from_one_that_is_away() -> None:
+    """As with 401 for everybody: nothing is concluded from the refusal, so the members can extend the leader's lease."""
+    api = Refusing()
+    made, events = calls(api)
+    made.read_lease()
+    made.list_pods()
+    made.put(PutLease(PutKind.RENEW, LEASE.state, "69"))
+    answer = events.get(timeout=LIMIT_S)
+    assert isinstance(answer, PutAnswered)
+    assert (answer.result.outcome, answer.lease) == (PutOutcome.UNKNOWN, None)
+    for _ in range(2):
+        api.begun.get(timeout=LIMIT_S)
+    assert events.empty()

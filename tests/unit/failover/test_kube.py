@@ -126,6 +126,7 @@ def test_a_call_that_failed_leaves_no_connection_to_the_next(api: Api) -> None:
         (refuses(409), Conflict),
         (refuses(422, causes=[{"field": "metadata.uid"}]), Conflict),
         (refuses(422, causes=[{"field": "spec"}]), ApiError),
+        (refuses(401), ApiError),
         (refuses(403), ApiError),
         (refuses(429), ApiUnavailable),
         (refuses(500), ApiUnavailable),
