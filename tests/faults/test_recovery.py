@@ -31,7 +31,7 @@ RECEIVED = "SELECT pg_last_wal_receive_lsn() >= '{}'::pg_lsn"
 
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("replicas", "gigabytes"), [(1, 1.0), (1, 3.0), (3, 1.0)])
+@pytest.mark.parametrize(("replicas", "gigabytes"), [(1, 1.0), (1, 3.0), (3, 1.0), (3, 3.0)])
 def test_much_wal_to_replay(stock: Stock, spoilt: None, replicas: int, gigabytes: float) -> None:
     """All servers are killed with gigabytes of WAL since the last checkpoint, in a release with one
     server or with three.
