@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.cluster import nodes
 from tests.cluster.fixtures import NodeFaults
 from tests.faults.conftest import Drills
-from tests.robustness.agents import Agents, Line
+from tests.robustness.agents import Agents, Line, operations
 from tests.robustness.failpoint import acts, processes, refusals, volumes
 from tests.robustness.failpoint.processes import frozen
 from tests.robustness.release import RECENT_LINES, VOLUME, Pod, Release
+from tests.robustness.stock import Kind, Stock
 from tests.robustness.traffic import bulk
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -28,6 +30,8 @@ CLONED = '"op": "clone", "outcome": "ok"'
 NOTICED_SECONDS = 60.0
 SCALE_SECONDS = 120.0
 TABLESPACE = f"{VOLUME}/elsewhere"
+HOT = Kind(("--set", "standbyMode=hot"))
+PROMOTE = ("psql", "-h", "/run/hapg/socket", "-U", "postgres", "-qXc", "SELECT pg_promote(false)")
 Hindrance = Callable[[Release, Pod, Pod, NodeFaults], AbstractContextManager[None]]
 
 
@@ -329,6 +333,25 @@ def test_tablespace_that_the_replicas_have_no_folder_for(release: Release, drill
     found = trial.result
     assert (found.lost, found.claims) == (0, 0)
     assert found.did("clone") == replicas
+
+
+@pytest.mark.faults
+def test_replica_that_is_promoted_by_hand(stock: Stock, spoilt: None, drill: Drills) -> None:
+    """Somebody calls pg_promote() on a hot replica.
+
+    Guarantee: its server ends, the primary continues, and nothing is lost; the replica is rewound
+    or cloned, and follows again.
+    """
+    release = stock.get(HOT)
+    with drill(release) as trial:
+        replica, begun = release.standbys()[0].name, datetime.now(UTC)
+        release.try_inside(replica, *PROMOTE)
+        back = lambda: {"rewind", "clone"} & {*operations(release, begun)[replica]}  # noqa: E731
+        release.wait("the replica is rewound or cloned", back, NOTICED_SECONDS)
+        release.wait_full_strength(asker=trial.asker)
+    found = trial.result
+    assert (found.lost, found.claims) == (0, 0)
+    assert {*found.did("rewind"), *found.did("clone")} == {replica}
 
 
 def _said(release: Release, pod: Pod, reason: str) -> list[str]:
