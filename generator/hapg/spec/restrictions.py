@@ -42,7 +42,7 @@ RESERVED: Mapping[str, str] = {
     "primary_slot_name": _UPSTREAM,
     "promote_trigger_file": _UPSTREAM,
     "recovery_end_command": _UPSTREAM,
-    "recovery_min_apply_delay": "a promotion would keep clients waiting for as long as the replay is delayed",
+    "recovery_min_apply_delay": "a promotion would keep clients waiting until all that was delayed is replayed",
     "restart_after_crash": "a server that recovers in place after a process crash writes a shutdown checkpoint, which replicas "
     "take for the end of their primary; it must stop, and is started again sealed",
     "restore_command": _UPSTREAM,
