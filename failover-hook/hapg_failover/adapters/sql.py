@@ -23,7 +23,7 @@ from hapg_protocol.lsn import Position, parse_lsn
 from ..core.seeding import SourceState, major_of
 from ..core.state.observation import Slot
 from ..credentials.roles import FUNCTIONS, MEMBERSHIPS, REPLICATION, Login, Role
-from . import greeting
+from . import greeting, queries
 from .ports.sql import Sender, ServerStatus, SqlError, StandbyNames
 
 _APPLICATION_NAME = "ha-postgres-failover"
@@ -35,74 +35,6 @@ _NOT_NOW = "the database system is "
 _SOCKET_DIRECTORY = "/run/hapg/socket"
 _LONGEST_HISTORY = 1 << 20  # bytes: 20,000 timelines
 
-_STATUS = """
-SELECT pg_is_in_recovery(),
-       CASE WHEN pg_is_in_recovery()
-            THEN greatest((SELECT timeline_id FROM pg_control_checkpoint()),
-                          (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
-                          (SELECT received_tli FROM pg_stat_wal_receiver))
-            ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
-       END,
-       CASE WHEN pg_is_in_recovery()
-            THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::text
-            ELSE pg_current_wal_flush_lsn()::text
-       END,
-       (SELECT system_identifier::text FROM pg_control_system()),
-       (SELECT coalesce(json_agg(json_build_array(application_name, host(client_addr), state, sent_lsn::text,
-                                                  flush_lsn::text, sync_state)), '[]')::text
-          FROM pg_stat_replication),
-       current_setting('synchronous_standby_names')
-"""
-
-_REPLAY_PAUSED = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE false END"
-
-_STANDBY_NAMES = """
-SELECT current_setting('synchronous_standby_names'),
-       (SELECT coalesce(json_agg(json_build_array(application_name, sync_priority)), '[]')::text FROM pg_stat_replication)
-"""
-
-_END_LAGGARDS = """
-SELECT count(pg_terminate_backend(pid)) FROM pg_stat_replication
- WHERE application_name <> %s AND (flush_lsn IS NULL OR state <> 'streaming' OR pg_current_wal_lsn() - flush_lsn > %s)
-"""
-
-_END_TRANSACTIONS = """
-SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid()
-"""
-
-_SLOTS = """
-SELECT coalesce(json_agg(json_build_array(slot_name, active)), '[]')::text FROM pg_replication_slots WHERE slot_type = 'physical'
-"""
-_MAKE_SLOT = """
-SELECT pg_create_physical_replication_slot(name, true) FROM (SELECT %s::name) AS wanted (name)
- WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = name)
-"""
-_DROP_LOST_SLOT = """
-SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active AND wal_status = 'lost'
-"""
-_HAS_SLOT = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND wal_status <> 'lost'"
-_SIZE = "SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database)::bigint + pg_tablespace_size('pg_global')"
-_SEGMENTS = "SELECT coalesce(json_agg(name), '[]')::text FROM pg_ls_dir('pg_wal') AS name WHERE name ~ '^[0-9A-F]{24}$'"
-_HISTORY = "SELECT convert_from(pg_read_binary_file('pg_wal/' || %s, 0, %s, false), 'UTF8')"
-_STREAMS = """
-SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = %s)
-"""
-_SOURCE = """
-SELECT (SELECT coalesce(json_agg(spcname), '[]')::text FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')),
-       (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = session_user),
-       EXISTS (SELECT FROM pg_roles WHERE rolname = 'postgres' AND rolsuper AND rolcanlogin),
-       EXISTS (SELECT FROM pg_database WHERE datname = 'postgres' AND datallowconn)
-"""
-
-_ROLES = """
-SELECT coalesce(json_agg(json_build_array(
-         rolname, rolpassword, rolcanlogin, rolreplication, rolsuper,
-         (SELECT coalesce(json_agg(f), '[]') FROM unnest(%s::text[]) AS wanted (f) WHERE NOT has_function_privilege(r.oid, f, 'EXECUTE')),
-         (SELECT coalesce(json_agg(m), '[]') FROM unnest(%s::text[]) AS wanted (m) WHERE NOT pg_has_role(r.oid, m::name, 'USAGE'))
-       )), '[]')::text
-  FROM pg_authid AS r WHERE rolname = ANY (%s)
-"""
-_DATABASE_OWNER = "SELECT (SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = %s)"
 # A statement that changes a password doesn't wait for standbys, and the server's log never contains it, even if it fails.
 _QUIETLY = (
     "-c synchronous_commit=local -c default_transaction_read_only=off -c log_statement=none -c log_min_error_statement=panic"
@@ -255,7 +187,7 @@ class PostgresSql:
 
     def status(self, timeout: float) -> ServerStatus:
         """See ports.Sql."""
-        in_recovery, timeline, lsn, system_identifier, senders, names = self._status.query(_STATUS, (), timeout)
+        in_recovery, timeline, lsn, system_identifier, senders, names = self._status.query(queries.STATUS, (), timeout)
         if lsn is None:
             raise SqlError("the server has no position yet")
         return ServerStatus(
@@ -281,12 +213,12 @@ class PostgresSql:
 
     def replay_paused(self, timeout: float) -> bool:
         """See ports.Sql."""
-        (paused,) = self._once(self._local, timeout, _REPLAY_PAUSED)
+        (paused,) = self._once(self._local, timeout, queries.REPLAY_PAUSED)
         return bool(paused)
 
     def standby_names(self, timeout: float) -> StandbyNames:
         """See ports.Sql."""
-        shown, senders = self._once(self._local, timeout, _STANDBY_NAMES)
+        shown, senders = self._once(self._local, timeout, queries.STANDBY_NAMES)
         return StandbyNames(shown, tuple((name or "", int(priority or 0)) for name, priority in json.loads(senders)))
 
     def checkpoint(self, timeout: float) -> None:
@@ -295,26 +227,26 @@ class PostgresSql:
 
     def end_laggards(self, keep: str, behind: int, timeout: float) -> None:
         """See ports.Sql."""
-        self._once(self._local, timeout, (_END_LAGGARDS, (keep, behind)))
+        self._once(self._local, timeout, (queries.END_LAGGARDS, (keep, behind)))
 
     def end_transactions(self, timeout: float) -> int:
         """See ports.Sql."""
-        (ended,) = self._once(self._local, timeout, _END_TRANSACTIONS)
+        (ended,) = self._once(self._local, timeout, queries.END_TRANSACTIONS)
         return int(ended)
 
     def slots(self, timeout: float) -> tuple[Slot, ...]:
         """See ports.Sql."""
-        (rows,) = self._status.query(_SLOTS, (), timeout)
+        (rows,) = self._status.query(queries.SLOTS, (), timeout)
         return tuple(Slot(name, active) for name, active in json.loads(rows))
 
     def change_slots(self, make: Sequence[str], drop: Sequence[str], timeout: float) -> None:
         """See ports.Sql."""
-        makes = [(_MAKE_SLOT, (name,)) for name in make]
+        makes = [(queries.MAKE_SLOT, (name,)) for name in make]
         self._once(self._local, timeout, *makes, *(("SELECT pg_drop_replication_slot(%s)", (name,)) for name in drop))
 
     def remote_slot(self, host: str, port: int, name: str, timeout: float) -> bool:
         """See ports.Sql."""
-        statements = [(text, (name,)) for text in (_DROP_LOST_SLOT, _MAKE_SLOT, _HAS_SLOT)]
+        statements = [(text, (name,)) for text in (queries.DROP_LOST_SLOT, queries.MAKE_SLOT, queries.HAS_SLOT)]
         (found,) = self._remotely(host, port, timeout, *statements)
         return bool(found)
 
@@ -322,7 +254,7 @@ class PostgresSql:
         """See ports.Sql."""
         if timeline == 1:
             return ""
-        (text,) = self._remotely(host, port, timeout, (_HISTORY, (f"{timeline:08X}.history", _LONGEST_HISTORY)))
+        (text,) = self._remotely(host, port, timeout, (queries.HISTORY, (f"{timeline:08X}.history", _LONGEST_HISTORY)))
         return str(text)
 
     def remote_checkpoint(self, host: str, port: int, timeout: float) -> int:
@@ -332,12 +264,12 @@ class PostgresSql:
 
     def remote_size(self, host: str, port: int, timeout: float) -> int:
         """See ports.Sql."""
-        (size,) = self._remotely(host, port, timeout, _SIZE)
+        (size,) = self._remotely(host, port, timeout, queries.SIZE)
         return int(size)
 
     def remote_streams(self, host: str, port: int, timeline: int, timeout: float) -> bool:
         """See ports.Sql."""
-        (streams,) = self._remotely(host, port, timeout, (_STREAMS, (timeline,)))
+        (streams,) = self._remotely(host, port, timeout, (queries.STREAMS, (timeline,)))
         return bool(streams)
 
     def remote_has_segment(self, host: str, port: int, name: str, timeout: float) -> bool:
@@ -348,7 +280,7 @@ class PostgresSql:
 
     def remote_segments(self, host: str, port: int, timeout: float) -> tuple[str, ...]:
         """See ports.Sql."""
-        (names,) = self._remotely(host, port, timeout, _SEGMENTS)
+        (names,) = self._remotely(host, port, timeout, queries.SEGMENTS)
         return tuple(str(name) for name in json.loads(names))
 
     def remote_user(self, host: str, port: int, timeout: float, as_client: bool = False) -> str:
@@ -359,12 +291,12 @@ class PostgresSql:
     def roles(self, names: Sequence[str], timeout: float) -> tuple[Role, ...]:
         """See ports.Sql."""
         wanted = (list(FUNCTIONS), list(MEMBERSHIPS)) if REPLICATION in names else ([], [])
-        (rows,) = self._once(self._local, timeout, (_ROLES, (*wanted, list(names))))
+        (rows,) = self._once(self._local, timeout, (queries.ROLES, (*wanted, list(names))))
         return tuple(_role(row) for row in json.loads(rows))
 
     def database_owner(self, name: str, timeout: float) -> str | None:
         """See ports.Sql."""
-        (owner,) = self._once(self._local, timeout, (_DATABASE_OWNER, (name,)))
+        (owner,) = self._once(self._local, timeout, (queries.DATABASE_OWNER, (name,)))
         return None if owner is None else str(owner)
 
     def change_roles(self, statements: Sequence[str], timeout: float) -> None:
@@ -427,8 +359,8 @@ def source_state(parameters: Mapping[str, str | int], major: str, timeout: float
         version = int(ask("SELECT current_setting('server_version_num')")[0])
         if major_of(version) != major:
             return SourceState(version)
-        tablespaces, may_copy, has_superuser, has_database = ask(_SOURCE)
-        size = int(ask(_SIZE)[0]) if may_copy else 0
+        tablespaces, may_copy, has_superuser, has_database = ask(queries.SOURCE)
+        size = int(ask(queries.SIZE)[0]) if may_copy else 0
         return SourceState(version, size, tuple(json.loads(tablespaces)), may_copy, has_superuser, has_database)
     finally:
         session.close()
