@@ -98,7 +98,8 @@ def decide(observation: Observation, memory: Memory) -> Decision:
 
 
 def _by_phase(step: Step) -> None:
-    match step.m.phase:
+    phase = step.m.phase
+    match phase:
         case Phase.BOOT:
             startup.boot(step)
         case Phase.EMPTY:
@@ -121,6 +122,8 @@ def _by_phase(step: Step) -> None:
             demotion.stopping(step)
         case Phase.DOWN:
             demotion.down(step)
+        case _:
+            assert_never(phase)
 
 
 def _supervisor_changed(step: Step) -> None:
@@ -201,6 +204,10 @@ def _put_answered(step: Step, put: PutResult) -> None:
         case PutKind.RELEASE:
             step.keep(replace(step.m.hold, held_term=None))
             step.because("the Lease is released")
+        case PutKind.RENEW:  # the server is no longer one that it would keep alive
+            pass
+        case _:
+            assert_never(put.kind)
 
 
 def _hold(step: Step, put: PutResult) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from hapg_protocol.model import EligibleReplica, LeaseState, SyncRecord
 
@@ -10,7 +11,7 @@ from .state.actions import Announce, SetStandbys
 from .state.decision import Step, busy
 from .state.results import OpResult, Outcome
 from .timing import LET_GO_AFTER_S
-from .write_quorum import OFF, Record, Set, Setting, Situation, Standby, check_invariants, names_of, next_move
+from .write_quorum import OFF, Record, Set, Setting, Situation, Standby, Stay, check_invariants, names_of, next_move
 
 
 def unguarded(step: Step) -> bool:
@@ -64,6 +65,10 @@ def next_record(step: Step, eligible: tuple[EligibleReplica, ...]) -> SyncRecord
             return record
         case Set(setting, reason) if not busy(step) and o.now >= m.retry.retry_at:
             order(step, setting, reason)
+        case Set() | Stay():
+            pass
+        case _:
+            assert_never(move)
     return s.sync
 
 

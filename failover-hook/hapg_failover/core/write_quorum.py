@@ -232,7 +232,7 @@ def check_invariants(s: Situation, move: Move) -> list[str]:
             return _record_problems(s, record)
         case Set(setting):
             return _setting_problems(s, setting)
-        case _:
+        case Stay():
             return []
 
 

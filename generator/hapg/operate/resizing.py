@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from hapg.operate import dormant, growth, kept_set, members, reclone, recloning, resize_model, space, waiting
 from hapg.operate.growth import Growth
@@ -206,7 +206,7 @@ class _Work:
         self._waits_since = {name: self._waits_since.get(name, now) for name in waiting_claims}
         return seen if self._news is None else self._news.added(seen)
 
-    def _act(self, step: Step, seen: Seen) -> None:
+    def _act(self, step: Step, seen: Seen) -> None:  # noqa: C901 a case for each
         match step.act:
             case Act.REQUEST:
                 volumes = {claim.name: claim.volume for claim in seen.claims}
@@ -238,6 +238,10 @@ class _Work:
                 recloning.replace_server(self._cluster, seen, step.names[0], self._plan.sizes)
             case Act.WAIT:
                 self._have_looked_at(step, seen)
+            case Act.DONE:  # the caller ends
+                pass
+            case _:
+                assert_never(step.act)
 
     def _note(self, seen: Seen) -> None:
         assert seen.stateful_set is not None
