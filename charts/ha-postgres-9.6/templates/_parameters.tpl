@@ -34,7 +34,7 @@
 {{- $text := index . 2 -}}
 {{- $reserved := dict -}}
 {{- range list "recovery_min_apply_delay" -}}
-{{- $_ := set $reserved . "a promotion would keep clients waiting for as long as the replay is delayed" -}}
+{{- $_ := set $reserved . "a promotion would keep clients waiting until all that was delayed is replayed" -}}
 {{- end -}}
 {{- range list "data_sync_retry" "fsync" "ignore_invalid_pages" -}}
 {{- $_ := set $reserved . "a replica is promoted for the WAL on its disk, which must survive a crash" -}}

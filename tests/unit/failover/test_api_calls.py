@@ -6,7 +6,7 @@ import queue
 import threading
 from typing import Any, cast
 
-from hapg_failover.adapters.ports import ApiError
+from hapg_failover.adapters.ports.kubernetes import ApiError
 from hapg_failover.adapters.threads import Threads
 from hapg_failover.api_calls import ApiCalls
 from hapg_failover.core.state.actions import PutKind, PutLease
