@@ -116,7 +116,7 @@ class Invariants:
                 continue
             if server.upstream is not None and server.state == "standby":
                 self.world.violation(f"{pod.name} streams under version {version}, under which it has reported")
-            if said.position is not None and wal.position > said.position:
+            if said.position is not None and wal.position > said.position and not server.is_foreign:
                 self.world.violation(f"{pod.name} has {wal.position} but has reported {said.position} under version {version}")
 
     def released(self, agent: Agent, lease: LeaseObject) -> None:
@@ -163,7 +163,8 @@ class Invariants:
             shown = world.engine.now - world.api.reported_at.get(pod.name, 0.0)
             if said is None or said.lease_version != version or said.volume not in volumes or said.position is None or shown < SETTLED_S:
                 continue
-            if said.position.timeline > previous.state.timeline and said.max_term <= previous.state.term:
+            unreserved = said.position.timeline > previous.state.timeline and said.max_term <= previous.state.term
+            if unreserved or world.server[pod.ordinal].is_foreign:
                 continue  # promoted by hand
             other = pod.ordinal
             calm = world.engine.now - max(world.faulted_at[other], world.faulted_at[agent.member]) > QUIET_S and world.network.api_is_sound

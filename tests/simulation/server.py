@@ -323,6 +323,11 @@ class Server:
         self.writable = True
         self.world.promoted(self, before)
 
+    @property
+    def is_foreign(self) -> bool:
+        """True if someone has called pg_promote() on it, and it was not rewound or cloned since."""
+        return self.rogue or self.volume.foreign
+
     def promote_by_hand(self) -> None:
         """Someone calls pg_promote() on a hot standby: it writes on the next timeline until the supervisor notices."""
         if self.state != "standby" or self.volume.wal is None:

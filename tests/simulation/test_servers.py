@@ -27,6 +27,7 @@ from .signs import (
     updates_too_soon,
     violated,
 )
+from .walk import walk
 
 pytestmark = pytest.mark.slow
 
@@ -94,6 +95,11 @@ def test_no_harm_is_done(hole: Hole) -> None:
 def test_leaving_the_rule_out_is_found(leave_out: Patch, scenario: Scenario, sign: Sign, monkeypatch: pytest.MonkeyPatch) -> None:
     leave_out(monkeypatch)
     assert shows(scenario, sign, MANY), f"nothing found: {(leave_out.__doc__ or '').strip()}"
+
+
+@pytest.mark.parametrize("seed", range(FEW))
+def test_a_walk_with_promotions_by_hand_and_servers_that_let_nobody_in_does_no_harm(seed: int) -> None:
+    assert walk(seed, rare=True).violations == []
 
 
 @pytest.mark.parametrize("seed", range(FEW))

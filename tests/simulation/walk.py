@@ -100,20 +100,26 @@ FAULTS: dict[str, tuple[int, Fault]] = {
     "scale to 0": (1, lambda w, m: faults.scale_to_zero(w, w.uniform(5.0, 60.0))),
     "disk full": (1, lambda w, m: faults.fill_disk(w, m, w.uniform(1.0, 30.0))),
 }
+RARE: dict[str, tuple[int, Fault]] = {"promotion by hand": (2, faults.promote_by_hand), "lets nobody in": (1, faults.silence_sql)}
+"""Faults of walks of their own, so that the other walks keep their course."""
 
 
 def apply(world: World, name: str, member: int) -> None:
     """Inject the fault `name` into a member."""
-    FAULTS[name][1](world, member)
+    (FAULTS | RARE)[name][1](world, member)
 
 
-def walk(seed: int, steps: int = 40, *, settle: float = 400.0, policy: Policy = ASYNCHRONOUS) -> World:
-    """Walk through this many faults, heal, and check that all is well within `settle` seconds; return the world."""
+def walk(seed: int, steps: int = 40, *, settle: float = 400.0, policy: Policy = ASYNCHRONOUS, rare: bool = False) -> World:
+    """Walk through this many faults, heal, and check that all is well within `settle` seconds; return the world.
+
+    rare: the faults of RARE are among them.
+    """
     world = World(2 + policy.k + seed % (4 - policy.k), seed, fresh=seed % 7 == 3, policy=policy)
     world.set_up(postgresql_conf(100, 128))
     world.run(world.uniform(0.0, 20.0))
-    names = list(FAULTS)
-    weights = [weight for weight, _ in FAULTS.values()]
+    possible = FAULTS | RARE if rare else FAULTS
+    names = list(possible)
+    weights = [weight for weight, _ in possible.values()]
     for _ in range(steps):
         if world.violations:
             return world
