@@ -33,8 +33,8 @@ class Source:
 class Settings:
     """The chart's settings.
 
-    max_lag: bytes; grace: seconds; label_name, label_kind, label_role: keys of the name, kind and role labels; policy: of replication;
-    profile: of the PostgreSQL major version; backup: there is a backup container; restores: it restores the first server, so that initdb
+    max_lag: bytes; grace: seconds; label_role: key of the role label; policy: of replication; profile: of
+    the PostgreSQL major version; backup: there is a backup container; restores: it restores the first server, so that initdb
     does not create one; source: the live server that the first server is a clone of instead; upgrades_from: the PostgreSQL major whose data
     may be upgraded, None: none; upgrade_verified_s: how many seconds before an upgrade a restore of a backup has to have been verified,
     None: no backup is needed; app: the database of an application, None: there is none.
@@ -46,8 +46,6 @@ class Settings:
     port: int
     http_port: int
     peer_port: int
-    label_name: str
-    label_kind: str
     label_role: str
     selector: Mapping[str, str]
     secret: str
@@ -146,8 +144,6 @@ def read(text: str) -> tuple[Settings, tuple[str, ...]]:
         port=root["port"],
         http_port=root["httpPort"],
         peer_port=root["peerPort"],
-        label_name=labels["name"],
-        label_kind=labels["kind"],
         label_role=labels["role"],
         selector={str(k): str(v) for k, v in root["selector"].items()},
         secret=root["secret"],

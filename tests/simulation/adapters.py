@@ -253,7 +253,7 @@ class Sql:
         if wal is None:
             raise SqlError("could not connect to server")
         rows = server.senders.rows() if server.writable else []
-        senders = tuple(Sender(row.name, "", "streaming", row.flushed, row.flushed, "async") for row in rows)
+        senders = tuple(Sender(row.name, "", "streaming", row.flushed) for row in rows)
         names = server.standbys.written.text if server.writable else ""
         return ServerStatus(not server.writable, wal.position, senders, server.volume.system_identifier or "", names)
 

@@ -180,8 +180,6 @@ class Agent:
                 port=5432,
                 http_port=8008,
                 peer_port=8009,
-                label_name="name",
-                label_kind="kind",
                 label_role=adapters.ROLE,
                 selector={},
                 secret="pg",

@@ -229,8 +229,6 @@ class Release:
             port=self.port,
             http_port=0,
             peer_port=0,
-            label_name="name",
-            label_kind="kind",
             label_role=self.cluster.role_label,
             selector={},
             secret="db",

@@ -15,8 +15,7 @@ SELECT pg_is_in_recovery(),
             ELSE pg_current_wal_flush_lsn()::text
        END,
        (SELECT system_identifier::text FROM pg_control_system()),
-       (SELECT coalesce(json_agg(json_build_array(application_name, host(client_addr), state, sent_lsn::text,
-                                                  flush_lsn::text, sync_state)), '[]')::text
+       (SELECT coalesce(json_agg(json_build_array(application_name, host(client_addr), state, flush_lsn::text)), '[]')::text
           FROM pg_stat_replication),
        current_setting('synchronous_standby_names')
 """

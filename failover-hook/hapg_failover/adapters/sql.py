@@ -377,12 +377,10 @@ def _role(row: Sequence[Any]) -> Role:
 
 
 def _sender(row: Sequence[Any]) -> Sender:
-    name, address, state, sent, flushed, sync_state = row
+    name, address, state, flushed = row
     return Sender(
         application_name=name or "",
         address=address or "",
         state=state or "",
-        sent=None if sent is None else parse_lsn(sent),
         flushed=None if flushed is None else parse_lsn(flushed),
-        sync_state=sync_state or "",
     )

@@ -25,7 +25,6 @@ _NAMES_OF_XLOG = {
     "pg_last_wal_receive_lsn": "pg_last_xlog_receive_location",
     "pg_is_wal_replay_paused": "pg_is_xlog_replay_paused",
     "pg_last_wal_replay_lsn": "pg_last_xlog_replay_location",
-    "sent_lsn": "sent_location",
     "flush_lsn": "flush_location",
     "pg_wal/": "pg_xlog/",
 }

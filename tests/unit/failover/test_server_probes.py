@@ -37,7 +37,7 @@ class Looked:
 
     def shows(self, state: str, flushed: int | None) -> bool:
         """True if a standby like this in pg_stat_replication is reported as a change."""
-        sender = Sender("pg-1", "10.0.0.2", state, flushed, flushed, "async")
+        sender = Sender("pg-1", "10.0.0.2", state, flushed)
         self.sql.status.return_value = ServerStatus(False, Position(2, 0x500), (sender,), "7")
         self.looks._look_at_server()
         return self.news[-1]

@@ -81,9 +81,8 @@ def test_the_status_of_a_standby_and_of_its_sender(primary: Server, standby: Ser
     assert status.position.timeline == 1
     assert (sql.reads(LIMIT), sql_to(primary).reads(LIMIT)) == (True, False)
     (sender,) = sql_to(primary).status(LIMIT).senders
-    assert (sender.application_name, sender.state, sender.sync_state, sender.address) == ("db-1", "streaming", "async", "")
-    assert sender.sent is not None
-    assert sender.sent >= flushed
+    assert (sender.application_name, sender.state, sender.address) == ("db-1", "streaming", "")
+    assert sender.flushed is not None
 
 
 def test_a_checkpoint(primary: Server) -> None:

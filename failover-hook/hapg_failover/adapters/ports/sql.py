@@ -21,9 +21,7 @@ class Sender:
     application_name: str
     address: str
     state: str
-    sent: int | None
     flushed: int | None
-    sync_state: str
 
 
 @dataclass(frozen=True)
