@@ -27,6 +27,7 @@ _DELETION = {
     "Pause": Said({}, "as always: `helm uninstall` keeps the volumes"),
 }
 _SQL = "only *.sql, in order of name; leave it out if the data is imported"
+_SERVER_ARGUMENTS = "the supervisor starts the server; put its settings into postgresql.parameters"
 _OTHER_CONTAINER = "the chart has its own containers beside the server; set failoverResources, extraContainers or initContainers"
 
 
@@ -67,6 +68,10 @@ def _environment(value: Any, place: Place) -> Said:
     if place.above(2).get("name") not in ("postgres", None):
         raise NoCounterpart(_OTHER_CONTAINER)
     return Said({"extraEnv[]": environment(value, place)}, "")
+
+
+def _arguments(_value: Any, place: Place) -> None:
+    raise NoCounterpart(_SERVER_ARGUMENTS if place.above().get("name") in ("postgres", None) else _OTHER_CONTAINER)
 
 
 def _of_alias(primary: str, standby: str) -> Any:
@@ -145,6 +150,8 @@ _TABLE: tuple[Rule, ...] = (
     change(f"spec.{_POD}.containers[].resources", "", _resources, ""),
     change(f"spec.{_POD}.containers[].env[]", "", _environment, ""),
     change(f"spec.{_POD}.containers[].name", "", implied("postgres", _OTHER_CONTAINER), "the server's container"),
+    change(f"spec.{_POD}.containers[].args", "", _arguments, ""),
+    none(f"spec.{_POD}.args", _SERVER_ARGUMENTS),
     none(f"spec.{_POD}.containers", _OTHER_CONTAINER),
     none(f"spec.{_POD}.initContainers", _OTHER_CONTAINER),
     change(f"spec.{_POD}.serviceAccountName", "", _account, ""),

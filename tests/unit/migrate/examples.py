@@ -103,6 +103,7 @@ items:
       spec:
         containers:
         - name: postgres
+          args: [-c, work_mem=8MB]
           resources: {requests: {cpu: 500m, memory: 1Gi}, limits: {memory: 1Gi}}
           env: [{name: TZ, value: Europe/Berlin}]
           securityContext: {runAsUser: 70, capabilities: {drop: [ALL]}}

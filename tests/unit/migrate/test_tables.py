@@ -184,6 +184,15 @@ def test_the_spread_of_cloudnative_pg(affinity: dict[str, Any], spread: list[Any
     assert found.values.get("topologySpreadConstraints") == spread
 
 
+def test_what_to_do_about_arguments_of_kubedbs_server() -> None:
+    containers = [{"name": name, "args": ["-c", "work_mem=8MB"]} for name in ("postgres", "other")]
+    found = migrate(KUBEDB, {"podTemplate": {"spec": {"args": ["-c", "work_mem=8MB"], "containers": containers}}})
+    pod = "spec.podTemplate.spec"
+    for path in (f"{pod}.args", f"{pod}.containers[0].args"):
+        assert said(found, path) == (Outcome.NONE, "the supervisor starts the server; put its settings into postgresql.parameters")
+    assert "postgresql.parameters" not in said(found, f"{pod}.containers[1].args")[1]
+
+
 def test_the_retention_of_claims_of_bitnamis_ha_chart() -> None:
     policy = {"whenDeleted": "Delete", "whenScaled": "Retain"}
     chart = {"postgresql": {"replicaCount": 3}, "pgpool": {"replicaCount": 1}}
