@@ -28,6 +28,7 @@ COMMANDS = {
     "lint": "check a spec, or values for a chart, and give advice",
     "migrate": "translate an object or values of another system into a spec and values, and report what became of each field",
     "package": "package charts (.tgz) and write a repository index for them",
+    "pin": "write values with the newest minor release of PostgreSQL and the digest of each image, from their registry",
     "post-render": "run hooks on the manifests that helm has rendered, from standard input to standard output",
     "resize": "grow the volumes of a release, or clone its servers onto new ones, smaller or with a volume for WAL",
     "restore": "write the values with which a new release is restored from the archive of another",

@@ -1,0 +1,1 @@
+"""Full tags and digests of images, from the registry that has them."""
