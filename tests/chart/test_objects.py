@@ -275,3 +275,21 @@ def test_a_spread_without_a_selector_counts_the_releases_pods() -> None:
         {**spread, "labelSelector": {"matchLabels": PAIR}},
         own,
     ]
+
+
+def test_the_labels_of_pods_are_on_those_of_jobs_too_which_no_service_selects() -> None:
+    """But for the import's, which is a Job of another name with another pod."""
+    archiver = {"type": "s3", "bucket": "b", "region": "r", "secretName": "s"}
+    backup = {"schedules": {"full": "0 3 * * 0"}, "verify": {"schedule": "0 4 * * 0"}}
+    selecting = {"kubedb.com/name": "ha-postgres", "kubedb.com/kind": "Postgres", "ha-postgres/name": "other"}
+    labels = {"team": "orders", "app.kubernetes.io/component": "other", **selecting}
+    rendered = helm.objects(*helm.values({"archiver": archiver, "backup": backup, "wipeOut": True, "podLabels": labels}))
+    templates = [each["spec"]["jobTemplate"]["spec"]["template"] for (kind, _), each in rendered.items() if kind == "CronJob"]
+    templates += [each["spec"]["template"] for (kind, _), each in rendered.items() if kind == "Job"]
+    found = [each["metadata"]["labels"] for each in templates]
+    assert len(found) == 3
+    for each in found:
+        assert each["team"] == "orders"
+        assert each["app.kubernetes.io/component"] in ("backup", "wipe")
+        assert each.get("ha-postgres/name", "ha-postgres") == "ha-postgres"
+        assert not {"kubedb.com/name", "kubedb.com/kind"} & each.keys()
