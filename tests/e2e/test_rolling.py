@@ -44,10 +44,23 @@ def test_rolling_to_a_broken_image_stops_at_the_first_replica_and_helm_rolls_bac
 
 
 def test_rolling_goes_on_after_it_and_helm_waits_until_all_pods_are_new_and_ready(release: Release) -> None:
-    before = identities(release)
+    before, term = identities(release), release.lease()["term"]
     release.upgrade("--set-string", "podAnnotations.rolled=yes", "--wait", "--timeout=170s")
     assert release.serving()
     after = identities(release)
     assert {name for name in before if after[name] != before[name]} == set(before)
     release.wait_full_strength()
+    assert release.client.sql("SELECT number FROM kept") == [["1"]]
+    assert release.lease()["term"] == term + 1
+
+
+def test_rolling_from_another_primary_takes_two_switchovers_at_most(release: Release) -> None:
+    """It begins with the primary's pod, whose successor may have to go too."""
+    if release.primary().name != "ha-postgres-2":
+        release.hapg("switchover", "--to", "ha-postgres-2")
+        release.wait_full_strength()
+    term = release.lease()["term"]
+    release.upgrade("--set-string", "podAnnotations.rolled=again", "--wait", "--timeout=170s")
+    release.wait_full_strength()
+    assert term < release.lease()["term"] <= term + 2
     assert release.client.sql("SELECT number FROM kept") == [["1"]]
