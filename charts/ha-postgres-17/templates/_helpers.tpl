@@ -95,6 +95,24 @@ app.kubernetes.io/component: database
 {{- merge $own $standard $component .Values.podLabels | toYaml -}}
 {{- end }}
 
+{{/*
+Labels of a Job's pods, without those by which Services and policies select others. Takes a list: the root context, the Job's own
+labels as YAML.
+*/}}
+{{- define "ha-postgres-17.0.0.jobPodLabels" -}}
+{{- $root := index . 0 -}}
+{{- $own := index . 1 | fromYaml -}}
+{{- $standard := include "ha-postgres-17.0.0.standardLabels" $root | fromYaml -}}
+{{- $selecting := keys (include "ha-postgres-17.0.0.selector" $root | fromYaml) | concat (list "ha-postgres/name") -}}
+{{- $given := dict -}}
+{{- range $key, $value := $root.Values.podLabels -}}
+{{- if not (has $key $selecting) -}}
+{{- $_ := set $given $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- merge $own $standard $given | toYaml -}}
+{{- end }}
+
 {{/* The reference of an image, with its digest if there is one, which decides. Takes a list: the root context, the image's values and the default tag. */}}
 {{- define "ha-postgres-17.0.0.image" -}}
 {{- $root := index . 0 -}}
