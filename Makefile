@@ -9,6 +9,10 @@ SHELL := /bin/bash
 CLUSTER ?= local
 export CLUSTER
 
+# The addresses of the local cluster: ipv4 or ipv6. Another family needs a new cluster: make cluster-down first.
+FAMILY ?= ipv4
+export FAMILY
+
 # Arguments for pytest: make e2e ARGS="-k handover"
 ARGS ?=
 

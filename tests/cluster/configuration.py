@@ -13,6 +13,7 @@ from tests.cluster.topology import (
     CGROUP,
     DNS_SERVICE,
     HOST_ADDRESS,
+    NETWORK,
     NODES,
     POD_RANGE,
     SERVICE_RANGE,
@@ -45,6 +46,7 @@ def first_components(binaries: dict[str, Path]) -> list[Component]:
         f"--etcd-servers={_ETCD}",
         f"--service-cluster-ip-range={SERVICE_RANGE}",
         "--secure-port=6443",
+        f"--bind-address={NETWORK.anywhere}",
         f"--advertise-address={HOST_ADDRESS}",
         f"--client-ca-file={PKI / 'ca.crt'}",
         f"--tls-cert-file={PKI / 'apiserver.crt'}",
@@ -144,7 +146,7 @@ def _cni(node: Node) -> dict[str, object]:
         "type": "host-local",
         "dataDir": str(node_directory(node.name) / "addresses"),
         "ranges": [[{"subnet": node.pods}]],
-        "routes": [{"dst": "0.0.0.0/0"}],
+        "routes": [{"dst": f"{NETWORK.anywhere}/0"}],
     }
     plugin = {"type": "ptp", "ipMasq": False, "ipam": ipam}
     return {"cniVersion": "0.4.0", "name": "pods", "plugins": [plugin]}

@@ -16,7 +16,7 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.images import Archive
 from tests.cluster.output import say, step
 from tests.cluster.paths import BIN, CACHE, CLUSTER, KUBECONFIG, LOGS, MANIFESTS, PHASE, STATE, STATE_LOCK, node_directory
-from tests.cluster.topology import NODES, Node
+from tests.cluster.topology import API_SERVER, DNS_SERVICE, FAMILY, NODES, Node
 
 _API_SECONDS = 60.0
 _READY_SECONDS = 120.0
@@ -46,6 +46,7 @@ def up() -> Path:
     binaries = builds.ensure(builds.CLUSTER_BUILDS)
     with files.lock(STATE_LOCK):
         if is_up():
+            _check_family()
             _load_everywhere(archives)
             _warn_of_faults()
             return KUBECONFIG
@@ -58,6 +59,12 @@ def up() -> Path:
             _clean_up()
             raise
     return KUBECONFIG
+
+
+def _check_family() -> None:
+    [cluster] = yaml.safe_load(KUBECONFIG.read_text(encoding="utf-8"))["clusters"]
+    if cluster["cluster"]["server"] != API_SERVER:
+        raise ClusterError(f"the local cluster is up, but its addresses are not FAMILY={FAMILY}; 'make cluster-down' stops it")
 
 
 def load(archives: list[Archive]) -> None:
@@ -95,7 +102,7 @@ def _start(binaries: dict[str, Path], archives: list[Archive]) -> None:
         wait_for_api()
     for node in NODES:
         supervise.start(configuration.node_components(node, binaries))
-    manifests = [path.read_text() for path in sorted(MANIFESTS.glob("*.yaml"))]
+    manifests = [path.read_text().replace("DNS_SERVICE", DNS_SERVICE) for path in sorted(MANIFESTS.glob("*.yaml"))]
     kubectl("apply", "--server-side", "-f", "-", stdin="\n---\n".join(manifests))
     supervise.start(configuration.second_components(binaries))
     with step("waiting for the nodes and their DNS"):

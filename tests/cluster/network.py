@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.cluster.commands import run, succeeds
-from tests.cluster.topology import BRIDGE, HOST_ADDRESS, NODES, POD_RANGE, SERVICE_RANGE, Node
+from tests.cluster.topology import BRIDGE, FAMILY, HOST_ADDRESS, NETWORK, NETWORKS, NODES, POD_RANGE, SERVICE_RANGE, Node
 
 _WORST_METRIC = "4278198272"
+_AT_ONCE = ["nodad"] if FAMILY == "ipv6" else []
+"""No wait for another owner of the address."""
 
 
 def _ip(*words: str) -> str:
-    return run(["ip", *words])
+    return run(["ip", NETWORK.flag, *words])
 
 
 def _json(*words: str) -> list[dict[str, Any]]:
@@ -29,7 +31,7 @@ def links() -> list[str]:
 def make_host() -> None:
     """Creates the bridge, and unreachable routes, so that no packet for a pod or Service ever leaves the host."""
     _ip("link", "add", BRIDGE, "type", "bridge")
-    _ip("address", "add", f"{HOST_ADDRESS}/24", "dev", BRIDGE)
+    _ip("address", "add", f"{HOST_ADDRESS}/{NETWORK.nodes_length}", "dev", BRIDGE, *_AT_ONCE)
     _ip("link", "set", BRIDGE, "up")
     for target in (SERVICE_RANGE, POD_RANGE):
         _ip("route", "replace", "unreachable", target, "metric", _WORST_METRIC)
@@ -44,9 +46,10 @@ def remove_host() -> None:
             succeeds(["ip", "link", "delete", name])
     if BRIDGE in links():
         _ip("link", "delete", BRIDGE)
-    for target in (SERVICE_RANGE, POD_RANGE):
-        if _ip("route", "show", "type", "unreachable", "exact", target):
-            _ip("route", "delete", "unreachable", target, "metric", _WORST_METRIC)
+    for family in NETWORKS.values():
+        for target in (family.services, family.pods):
+            if run(["ip", family.flag, "route", "show", "type", "unreachable", "exact", target]):
+                run(["ip", family.flag, "route", "delete", "unreachable", target, "metric", _WORST_METRIC])
 
 
 def make_node(node: Node, pid: int) -> None:
@@ -55,9 +58,9 @@ def make_node(node: Node, pid: int) -> None:
         _ip("link", "delete", node.link)
     _ip("link", "add", node.link, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
     _ip("link", "set", node.link, "master", BRIDGE, "up")
-    inside = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip"]
+    inside = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip", NETWORK.flag]
     run([*inside, "link", "set", "lo", "up"])
-    run([*inside, "address", "add", f"{node.address}/24", "dev", "eth0"])
+    run([*inside, "address", "add", f"{node.address}/{NETWORK.nodes_length}", "dev", "eth0", *_AT_ONCE])
     run([*inside, "link", "set", "eth0", "up"])
     run([*inside, "route", "add", SERVICE_RANGE, "via", HOST_ADDRESS])
     for other in NODES:
@@ -89,4 +92,4 @@ def route_services(nodes: Iterable[Node]) -> None:
     for node in nodes:
         _ip("route", "replace", SERVICE_RANGE, "via", node.address)
         return
-    succeeds(["ip", "route", "delete", SERVICE_RANGE, "dev", BRIDGE])
+    succeeds(["ip", NETWORK.flag, "route", "delete", SERVICE_RANGE, "dev", BRIDGE])

@@ -15,7 +15,7 @@ from tests.cluster import cgroups, configuration, disks, files, local, network, 
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import STATE_LOCK
-from tests.cluster.topology import HOST_ADDRESS, NODES, POD_RANGE, Node
+from tests.cluster.topology import HOST_ADDRESS, NETWORK, NODES, POD_RANGE, Node
 from tests.cluster.topology import node as _find_node
 
 Direction = Literal["both", "to", "from"]
@@ -179,7 +179,7 @@ def _cut_name(namespace: str, pod: str) -> str:
 
 
 def _forward_rules(node: str) -> list[list[str]]:
-    listing = run([*supervise.inside(node), "iptables", "-w", "-t", "mangle", "-S", "FORWARD"])
+    listing = run([*supervise.inside(node), NETWORK.filter, "-w", "-t", "mangle", "-S", "FORWARD"])
     return [shlex.split(line) for line in listing.splitlines()]
 
 
@@ -198,7 +198,7 @@ def cut(namespace: str, pod: str, peer: str, direction: Direction = "both") -> N
     It applies to the current addresses, until `restore`; kubelet's own probes continue.
     """
     own, node = address(namespace, pod)
-    chain = [*supervise.inside(node), "iptables", "-w", "-t", "mangle", "-I", "FORWARD"]
+    chain = [*supervise.inside(node), NETWORK.filter, "-w", "-t", "mangle", "-I", "FORWARD"]
     comment = ["-m", "comment", "--comment", _cut_name(namespace, pod)]
     if peer == "api":
         to = ["-d", HOST_ADDRESS, "-p", "tcp", "--dport", _API_PORT]
@@ -226,7 +226,7 @@ def restore(namespace: str, pod: str) -> None:
     for node in supervise.status()["nodes"]:
         for rule in _forward_rules(node):
             if name in rule:
-                run([*supervise.inside(node), "iptables", "-w", "-t", "mangle", "-D", *rule[1:]])
+                run([*supervise.inside(node), NETWORK.filter, "-w", "-t", "mangle", "-D", *rule[1:]])
 
 
 def powered(node: str) -> bool:

@@ -1,13 +1,67 @@
-"""The fixed layout of the cluster: names, addresses, and the nodes' places in the networks."""
+"""The fixed layout of the cluster: names, addresses, and the nodes' places in the networks.
 
+With FAMILY=ipv6 in the environment of every command the cluster has IPv6 addresses alone.
+"""
+
+import os
 from dataclasses import dataclass
 
-HOST_ADDRESS = "172.30.0.1"
-API_SERVER = f"https://{HOST_ADDRESS}:6443"
-SERVICE_RANGE = "10.96.0.0/16"
-POD_RANGE = "10.244.0.0/16"
-API_SERVICE = "10.96.0.1"
-DNS_SERVICE = "10.96.0.10"
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks of one family of addresses; `host` is the machine's address on the bridge, where the API server listens."""
+
+    host: str
+    nodes: str
+    nodes_length: int
+    services: str
+    pods: str
+    node_pods: str
+    api_service: str
+    dns_service: str
+    anywhere: str
+    flag: str
+    filter: str
+
+
+NETWORKS = {
+    "ipv4": Networks(
+        host="172.30.0.1",
+        nodes="172.30.0.1{}",
+        nodes_length=24,
+        services="10.96.0.0/16",
+        pods="10.244.0.0/16",
+        node_pods="10.244.{}.0/24",
+        api_service="10.96.0.1",
+        dns_service="10.96.0.10",
+        anywhere="0.0.0.0",
+        flag="-4",
+        filter="iptables",
+    ),
+    "ipv6": Networks(
+        host="fd00:172:30::1",
+        nodes="fd00:172:30::1{}",
+        nodes_length=64,
+        services="fd00:10:96::/112",
+        pods="fd00:10:244::/48",
+        node_pods="fd00:10:244:{}::/64",
+        api_service="fd00:10:96::1",
+        dns_service="fd00:10:96::10",
+        anywhere="::",
+        flag="-6",
+        filter="ip6tables",
+    ),
+}
+FAMILY = os.environ.get("FAMILY", "ipv4")
+if FAMILY not in NETWORKS:
+    raise SystemExit(f"error: FAMILY: {FAMILY} is not allowed; {' or '.join(NETWORKS)}")
+NETWORK = NETWORKS[FAMILY]
+HOST_ADDRESS = NETWORK.host
+API_SERVER = f"https://{f'[{HOST_ADDRESS}]' if ':' in HOST_ADDRESS else HOST_ADDRESS}:6443"
+SERVICE_RANGE = NETWORK.services
+POD_RANGE = NETWORK.pods
+API_SERVICE = NETWORK.api_service
+DNS_SERVICE = NETWORK.dns_service
 BRIDGE = "hapg0"
 CGROUP = "ha-postgres"
 
@@ -24,11 +78,11 @@ class Node:
 
     @property
     def address(self) -> str:
-        return f"172.30.0.{10 + self.number}"
+        return NETWORK.nodes.format(self.number)
 
     @property
     def pods(self) -> str:
-        return f"10.244.{self.number}.0/24"
+        return NETWORK.node_pods.format(self.number)
 
     @property
     def link(self) -> str:
