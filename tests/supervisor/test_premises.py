@@ -419,6 +419,7 @@ def test_a_commit_that_is_cancelled_while_it_waits_is_done_on_the_primary(pair: 
     """Its client gets an answer, with a warning, though no standby has the commit."""
     primary = pair.primary
     primary.ok("standbys", "1")
+    wait_for(lambda: primary.answers("show synchronous_standby_names") != "", "a new connection shows it")
     with commit(primary) as client:
         waiting = "select pid from pg_stat_activity where state = 'active' and query like 'insert into t values%'"
         wait_for(lambda: primary.answers(waiting), "the commit waits")
