@@ -7,7 +7,7 @@ from typing import Any
 
 from hapg_failover.core.state.memory import Memory
 
-PLACES = {field.name: part.name for part in fields(Memory) if is_dataclass(part.default) for field in fields(part.default)}
+PLACES = {field.name: place for place, part in vars(Memory()).items() if is_dataclass(part) for field in fields(part)}
 
 
 def changed(memory: Memory, **changes: Any) -> Memory:

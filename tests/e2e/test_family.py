@@ -38,7 +38,7 @@ def families(addresses: list[str]) -> set[str]:
 
 def test_pods_services_and_replication_have_addresses_of_one_family(release: Release, family: str) -> None:
     pods = [each["status"]["podIP"] for each in release.namespace.get("pods", "-l", release.selector)]
-    services = [each["spec"]["clusterIP"] for each in release.namespace.get("services", "-l", release.selector)]
+    services = [each["spec"]["clusterIP"] for each in release.namespace.get("services")]
     services = [each for each in services if each != "None"]
     streaming = release.ask_inside("SELECT host(client_addr) FROM pg_stat_replication").split()
     assert families(pods) == families(services) == families(streaming) == {family}

@@ -154,7 +154,7 @@ def adjust_files(files):
             ("def adjust_schema(schema):\n    schema['properties']['x'] = {'default': 1}", "x: has no description"),
             (
                 "def adjust_schema(schema):\n    schema['properties']['x'] = {'type': 'string', 'default': 1, 'description': 'X.'}",
-                "x: 1 is not allowed; a string",
+                "x: 1 is not text; put it in quotes",
             ),
             (
                 "def adjust_schema(schema):\n    schema['properties']['replicas']['type'] = 'whole'",
