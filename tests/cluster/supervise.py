@@ -302,7 +302,7 @@ def launch() -> None:
     """
     LOGS.mkdir(parents=True, exist_ok=True)
     environment = _ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME"):
+    for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME", "FAMILY"):
         if name in os.environ:
             environment[name] = os.environ[name]
     with log("supervisor").open("ab") as output:
