@@ -58,6 +58,15 @@ def copy_former_programs(target: Path) -> None:
     subprocess.run(["chmod", "-R", "go+rX", str(target)], check=True)
 
 
+def copy_image_programs(major: str, image: Path, target: Path) -> None:
+    """Do the same in a major's image. image: its root file system; target: below /dev, which the image shares."""
+    target.mkdir()
+    command = ["bash", "-s", f"/usr/lib/postgresql/{major}/bin", str(target)]
+    script_text = (script.FOLDER / "former_programs.sh").read_bytes()
+    subprocess.run(["unshare", "--mount", "bash", "-c", MOUNTS, str(image), *command], input=script_text, check=True, capture_output=True)
+    subprocess.run(["chmod", "-R", "go+rX", str(target)], check=True)
+
+
 def fetch_programs(major: str, target: Path) -> None:
     """Have the programs of a major that comes as a Python package below `target`, as `copy_former_programs` leaves those of an image."""
     requirement, digest = _WHEELS[major]
