@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -19,6 +20,12 @@ _LOOK_S = 0.2
 _TERM_S = 5.0
 _KEPT = 1 << 16
 _CHUNK = 1 << 16
+_LONGEST = 600
+_MESSAGE = re.compile(r"(P[0-9]+ +)?(ERROR|WARN|INFO|DETAIL): ")
+_REASON = re.compile(r"WARN: repo[0-9]+: ")
+_VAGUE = re.compile(r"ERROR: \[(103|075)\]: ")
+"""Errors that say only that no repository could be used, or that none has a backup: the warning before says why."""
+_LINES = 3
 GONE, SLOW = -1, -2
 """Instead of an exit code: the child was stopped because nobody wants its result any more, or because its time was over."""
 
@@ -32,13 +39,28 @@ class Done:
 
     @property
     def words(self) -> str:
-        """The last error in one line."""
+        """The first error in one line, or the last line if there is none."""
         if self.code == SLOW:
             return "no answer from the repository in time"
-        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
-        errors = [number for number, line in enumerate(lines) if "ERROR:" in line]
-        chosen = lines[errors[0] : errors[0] + 3] if errors else lines[-1:]
-        return " ".join(chosen)[:600] or f"exit code {self.code}"
+        found = _messages(self.output)
+        errors = [number for number, message in enumerate(found) if "ERROR:" in message[0]]
+        if not errors:
+            return found[-1][-1][:_LONGEST] if found else f"exit code {self.code}"
+        chosen = found[errors[0]]
+        if _VAGUE.search(chosen[0]):
+            chosen = next((message for message in reversed(found[: errors[0]]) if _REASON.search(message[0])), chosen)
+        return " ".join(chosen[:_LINES])[:_LONGEST]
+
+
+def _messages(output: str) -> list[list[str]]:
+    """Return the lines of each message."""
+    found: list[list[str]] = []
+    for line in filter(None, map(str.strip, output.splitlines())):
+        if found and not _MESSAGE.match(line):
+            found[-1].append(line)
+        else:
+            found.append([line])
+    return found
 
 
 class PgBackRest:
