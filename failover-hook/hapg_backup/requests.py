@@ -23,6 +23,7 @@ FOUND, AGAIN, WRONG = 1, 75, 78
 _OTHER_TIMELINE = 58
 """pgBackRest's: the control file names another timeline than WAL, as it does until the first checkpoint after a promotion."""
 _NICENESS = 10
+_NAMED = 5
 _ARCHIVED_S = 60
 
 Tell = Callable[[str], None]
@@ -91,7 +92,13 @@ class Requests:
         return self._alone(tell, lambda: self._make(kind, tell, is_gone))
 
     def _make(self, kind: str, tell: Tell, is_gone: IsGone) -> int:
-        """Make a backup."""
+        """Make a backup. One with tablespaces is refused: a restore would write them outside its new directory, or could not."""
+        if links := self._pod.tablespaces():
+            self._knowledge.set(failed_backups=self._knowledge.state.failed_backups + 1)
+            named = ", ".join(f"pg_tblspc/{oid}" for oid in links[:_NAMED])
+            raise Misconfigured(
+                f"the server has tablespaces, which are not supported ({named}): move everything in them to pg_default and drop them"
+            )
         self._knowledge.set(running=kind)
         try:
             archive = self._opening.open()

@@ -139,6 +139,11 @@ class Pod:
                 return parse_history(int(name.removesuffix(_HISTORY), 16), text)
         return None
 
+    def tablespaces(self) -> tuple[str, ...]:
+        """Return the OIDs of the tablespaces that the server's directory links to. Raise OSError."""
+        with os.scandir(self.pgdata / "pg_tblspc") as entries:
+            return tuple(sorted((entry.name for entry in entries if entry.is_symlink()), key=lambda name: (len(name), name)))
+
     def waiting(self) -> dict[str, float]:
         """Return the WAL files that PostgreSQL wants archived, and since when (seconds since the epoch)."""
         found = {}
