@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,12 +23,14 @@ from hapg_failover.pgdata.wal import end_by_reading, ends_in_shutdown
 from hapg_protocol.lsn import Position, parse_lsn
 from hapg_protocol.wal_files import segment_name
 
-from . import test_majors
+from . import test_majors, test_recovery
 from .harness import Container, server_user, wait_for
 from .test_majors import ALL, NEWEST, Pair, inspection, of_each_major, startup_process, status
+from .test_recovery import Brake
 from .test_standbys import commit, in_force
 
 pair = test_majors.pair
+brake = test_recovery.brake
 MUCH = 300_000
 """Rows of some 110 bytes: 33 MB, more than the 16 MB of shared_buffers and than a segment of 9.6."""
 
@@ -314,14 +316,18 @@ def segments_replayed(container: Container) -> set[str]:
 
 
 @of_each_major
-def test_the_title_of_the_startup_process_tells_how_far_replay_is(pair: Pair, major: str) -> None:
-    """After a crash, on a server that accepts no connections; the segment names only increase."""
+def test_the_title_of_the_startup_process_tells_how_far_replay_is(
+    pair: Pair, brake: Callable[[Container, float], Brake], major: str
+) -> None:
+    """After a crash, on a server that accepts no connections; the segment names only increase. Its startup process is slowed down, or a
+    fast machine would replay everything between two looks."""
     primary = pair.primary
     write_much(primary)
     size = control(primary).segment_size
     last = segment_name(2, status(primary).position.lsn, size)
     primary.ok("kill")
     first = segment_name(2, control(primary).redo, size)
+    brake(primary, 0.2)
     start = primary.tell("start", "warm")
     seen: list[str] = []
 
