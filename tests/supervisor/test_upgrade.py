@@ -198,6 +198,20 @@ def test_an_upgrade_of_another_pair_of_majors_keeps_rows_and_is_rolled_back(begi
     wait_for(lambda: not (new.volume / f"pgdata.{majors[0]}").exists(), "the former directory is removed")
 
 
+def test_an_upgrade_that_is_ordered_twice_leaves_what_the_first_has_made(begin: Callable[..., Release]) -> None:
+    release = begin()
+    assert release.upgrade() == ("ok", "0")
+    volume = release.new.volume
+    made = {name: sums(volume / name) for name in ("pgdata", "pgdata.15")}
+    result, text = release.upgrade()
+    assert (result, "from different major versions" in text) == ("error", True), text
+    assert {name: sums(volume / name) for name in ("pgdata", "pgdata.15")} == made
+    release.check(release.new)
+    release.new.ok("stop", "fast")
+    release.turn(release.former)
+    release.check(release.former)
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("apart", [False, True])
 def test_an_upgrade_that_is_killed_anywhere_goes_on_or_is_rolled_back(begin: Callable[..., Release], apart: bool) -> None:
