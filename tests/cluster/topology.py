@@ -6,6 +6,8 @@ With FAMILY=ipv6 in the environment of every command the cluster has IPv6 addres
 import os
 from dataclasses import dataclass
 
+from hapg_protocol.addresses import with_port
+
 
 @dataclass(frozen=True)
 class Networks:
@@ -57,7 +59,7 @@ if FAMILY not in NETWORKS:
     raise SystemExit(f"error: FAMILY: {FAMILY} is not allowed; {' or '.join(NETWORKS)}")
 NETWORK = NETWORKS[FAMILY]
 HOST_ADDRESS = NETWORK.host
-API_SERVER = f"https://{f'[{HOST_ADDRESS}]' if ':' in HOST_ADDRESS else HOST_ADDRESS}:6443"
+API_SERVER = f"https://{with_port(HOST_ADDRESS, 6443)}"
 SERVICE_RANGE = NETWORK.services
 POD_RANGE = NETWORK.pods
 API_SERVICE = NETWORK.api_service

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hapg_failover.core.state.phases import Phase
 from hapg_failover.core.timing import Timing
 
@@ -15,6 +17,14 @@ def running(replicas: int = 3, seed: int = 0) -> World:
     world = World(replicas, seed)
     world.settle(60.0)
     return world
+
+
+def wait_until(world: World, condition: Callable[[], bool], seconds: float = 60.0, step: float = 0.05) -> None:
+    """Run until the condition holds, which is looked at every `step` seconds."""
+    end = world.engine.now + seconds
+    while not condition():
+        assert world.engine.now < end, world.log[-30:]
+        world.run(step)
 
 
 def primary_of(world: World) -> int:
@@ -418,8 +428,7 @@ def promotion_hangs(seed: int) -> World:
     faults.upgrade(world, faults.LONG_TIMES)
     world.run(20.0)
     faults.freeze_pod(world, old, 100.0)
-    while world.agent[1 - old].memory.phase is not Phase.CLAIMING and world.engine.now < 60.0:
-        world.run(0.01)
+    wait_until(world, lambda: world.agent[1 - old].memory.phase is Phase.CLAIMING, step=0.01)
     world.op_failure = 1.0
     world.run(45.0)
     return world
@@ -437,13 +446,11 @@ def forced_and_gone(seed: int) -> World:
     faults.power_off(world, old)
     world.run(0.5)
     faults.force(world, forced)
-    while world.primary() != forced and world.engine.now < 60.0:
-        world.run(0.01)
+    wait_until(world, lambda: world.primary() == forced, step=0.01)
     faults.freeze_container(world, forced, 8.0)
     faults.freeze_agent(world, forced, 5.0)
     faults.freeze_agent(world, other, 5.0)
-    while world.api.lease is not None and world.api.lease.state.release is None and world.engine.now < 60.0:
-        world.run(0.01)
+    wait_until(world, lambda: world.api.lease is not None and world.api.lease.state.release is not None, step=0.01)
     faults.freeze_agent(world, forced, 2.6)
     world.run(60.0)
     return world

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import faults
 from .points import Interruption, Points
-from .scenarios_sync import wait_until
+from .scenarios import wait_until
 from .world import World
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from hapg_failover.core.write_quorum import Policy
 
 from . import faults
-from .scenarios import primary_of, promoting, running
-from .scenarios_sync import others, wait_until
+from .scenarios import primary_of, promoting, running, wait_until
+from .scenarios_sync import others
 from .scenarios_sync import running as running_in_sync
 from .world import World
 

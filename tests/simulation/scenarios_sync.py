@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from hapg_failover.core.write_quorum import Policy
 
 from . import faults
-from .scenarios import primary_of
+from .scenarios import primary_of, wait_until
 from .walk import walk
 from .world import World
 
@@ -25,14 +23,6 @@ def running(replicas: int, seed: int, policy: Policy = STRICT) -> World:
 def others(world: World, member: int) -> list[int]:
     """Return all other members."""
     return [m for m in range(world.replicas) if m != member]
-
-
-def wait_until(world: World, condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Run until the condition holds."""
-    end = world.engine.now + seconds
-    while not condition():
-        assert world.engine.now < end, world.log[-30:]
-        world.run(0.05)
 
 
 def walked(k: int, seed: int) -> World:

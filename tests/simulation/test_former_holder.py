@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from . import faults, scenarios
-from .scenarios import primary_of
-from .scenarios_sync import wait_until
+from .scenarios import primary_of, wait_until
 from .seeds import seeds
 from .server import Server
 

@@ -12,8 +12,7 @@ import pytest
 from . import faults
 from . import mutants_servers as mutants
 from . import scenarios_servers as scenarios
-from .scenarios import primary_of, running
-from .scenarios_sync import wait_until
+from .scenarios import primary_of, running, wait_until
 from .signs import (
     Patch,
     Scenario,

@@ -9,8 +9,8 @@ import pytest
 from hapg_failover.core.write_quorum import Policy
 
 from . import faults
-from .scenarios import primary_of
-from .scenarios_sync import PREFERRED, STRICT, joins_unrecorded, lost_after_a_restart, others, running, twice_lost, wait_until, walked
+from .scenarios import primary_of, wait_until
+from .scenarios_sync import PREFERRED, STRICT, joins_unrecorded, lost_after_a_restart, others, running, twice_lost, walked
 from .seeds import seeds
 from .world import World
 

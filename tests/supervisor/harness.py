@@ -69,6 +69,14 @@ def chown(directory: Path) -> None:
     subprocess.run(["chown", "-R", "{}:{}".format(*server_user()), directory], check=True)
 
 
+def give_size(folder: Path, mebibytes: int) -> None:
+    """Make a folder of the server's user a small file system of its own, or change its size. The caller unmounts it."""
+    uid, gid = server_user()
+    how = "remount," if folder.is_mount() else ""
+    options = f"{how}size={mebibytes}m,uid={uid},gid={gid},mode=700"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+
+
 def boot_time() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 

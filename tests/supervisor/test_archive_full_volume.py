@@ -10,7 +10,7 @@ import pytest
 
 from .backups import TABLE, Backup, Beside, rows, settled, switch
 from .conftest import Make
-from .harness import Container, server_user
+from .harness import give_size
 from .pods import Release
 from .test_restore import link_of
 
@@ -24,19 +24,12 @@ def events(release: Release) -> set[str]:
     return {each[1] for each in release.cluster.events}
 
 
-def size(container: Container, mebibytes: int, how: str = "remount,") -> None:
-    """Give a container's volume this size."""
-    uid, gid = server_user()
-    options = f"{how}size={mebibytes}m,uid={uid},gid={gid},mode=700"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "volume", str(container.volume)], check=True)
-
-
 @pytest.fixture
 def small(make: Make) -> Iterator[Release]:
     """A release of two pods whose volumes have 90 MiB; a segment has 1 MiB."""
     release = Release(make, replicas=2)
     for pod in release.pods:
-        size(pod.container, 90, "")
+        give_size(pod.container.volume, 90)
     yield release
     release.stop()
     for pod in release.pods:
@@ -74,7 +67,7 @@ def test_volumes_that_are_full_of_wal_that_was_not_archived_lose_nothing_and_go_
         small.wait(lambda: "DiskFull" in events(small), "an Event names the full volume", LONG_S)
         repository.chmod(0o700)
         for pod in small.pods:
-            size(pod.container, 300)
+            give_size(pod.container.volume, 300)
         small.wait(small.is_whole, "it goes on", LONG_S)
         primary = small.primary
         assert primary is not None

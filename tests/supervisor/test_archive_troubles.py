@@ -17,7 +17,7 @@ from tests.robustness.certificates import Authority
 from . import object_stores
 from .backups import STANZA, TABLE, Backup, Beside, primary_with_backup, ready, rows, settled, switch
 from .conftest import Make
-from .harness import boot_time, chown, wait_for
+from .harness import boot_time, chown, give_size, wait_for
 from .test_object_store import mount
 from .test_restore import NEW_BIRTH, begin, is_clean
 
@@ -46,8 +46,7 @@ def bounded(make: Make, template: Path, beside: Beside) -> Iterator[Backup]:
     """The backup container of a primary whose repository is a file system of its own."""
     repository = make("unused").run.parent.parent / "repository"
     repository.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "repository", str(repository)], check=True)
-    chown(repository)
+    give_size(repository, 64)
     backup = primary_with_backup(make, template, beside, "db-0")
     yield backup
     backup.kill()

@@ -177,19 +177,29 @@ def test_a_promotion_that_makes_no_progress_fails(
     assert promoted.text.startswith("not writable, and no progress for 2 s: ")
 
 
+def received(primary: Container) -> str:
+    """Wait until its replica has all WAL; return the LSN at which that ends."""
+    end = primary.sql("select pg_current_wal_flush_lsn()")
+    wait_for(lambda: primary.sql(f"select flush_lsn >= '{end}' from pg_stat_replication") == "t", "it has received all")
+    return end
+
+
+def seal_and_promote(operator: Operator, replica: Container, end: str) -> None:
+    """Seal the replica, whose WAL has to end there, and promote it."""
+    sealed = operator.run(Op.SEAL)
+    assert sealed.position == Position(2, parse_lsn(end))
+    replica.deadline(60)
+    assert operator.run(Op.PROMOTE, timeline=3, own=sealed.position).outcome is Outcome.OK
+
+
 def test_a_paused_replay_holds_no_promotion_up(primary: Container, clone: Clone, operate: Callable[..., Operator]) -> None:
     replica = clone("pod-1", "hot")
     wait_for(lambda: replica.answers() == "1", "the replica answers")
     replica.sql("select pg_wal_replay_pause()")
     wait_for(lambda: replica.sql("select pg_get_wal_replay_pause_state()") == "paused", "it is paused")
     primary.sql("create table t as select generate_series(1, 10000) i")
-    end = primary.sql("select pg_current_wal_flush_lsn()")
-    wait_for(lambda: primary.sql(f"select flush_lsn >= '{end}' from pg_stat_replication") == "t", "it has received all")
-    operator = operate(replica, primary)
-    sealed = operator.run(Op.SEAL)
-    assert sealed.position == Position(2, parse_lsn(end))
-    replica.deadline(60)
-    assert operator.run(Op.PROMOTE, timeline=3, own=sealed.position).outcome is Outcome.OK
+    end = received(primary)
+    seal_and_promote(operate(replica, primary), replica, end)
     assert replica.sql("select count(*) from t") == "10000"
 
 
@@ -201,14 +211,9 @@ def test_a_delayed_replay_holds_no_promotion_up(primary: Container, clone: Clone
     wait_for(lambda: replica.sql("show recovery_min_apply_delay") == "1h", "it is set")
     for table in ("a", "b", "c"):
         primary.sql(f"create table {table} as select generate_series(1, 1000) i")
-    end = primary.sql("select pg_current_wal_flush_lsn()")
-    wait_for(lambda: primary.sql(f"select flush_lsn >= '{end}' from pg_stat_replication") == "t", "it has received all")
+    end = received(primary)
     assert replica.sql("select count(*) from pg_class where relname in ('a', 'b', 'c')") == "0"
-    operator = operate(replica, primary)
-    sealed = operator.run(Op.SEAL)
-    assert sealed.position == Position(2, parse_lsn(end))
-    replica.deadline(60)
-    assert operator.run(Op.PROMOTE, timeline=3, own=sealed.position).outcome is Outcome.OK
+    seal_and_promote(operate(replica, primary), replica, end)
     assert replica.sql("select count(*) from a, b, c where a.i = b.i and b.i = c.i") == "1000"
 
 

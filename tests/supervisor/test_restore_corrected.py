@@ -12,7 +12,7 @@ import pytest
 from . import test_restore
 from .backups import STANZA, Backup, Beside, rows, settled
 from .conftest import Make
-from .harness import PASSWORD, TIMEOUT, Container, server_user, wait_for
+from .harness import PASSWORD, TIMEOUT, Container, give_size, wait_for
 from .test_configuration import make_certificate
 from .test_restore import NEW_BIRTH, Source, begin, is_clean
 
@@ -34,10 +34,7 @@ def resize(make: Make) -> Iterator[Callable[[Container, int], None]]:
     mounted: list[Container] = []
 
     def resize(container: Container, size: int) -> None:
-        uid, gid = server_user()
-        how = "remount," if container in mounted else ""
-        options = f"{how}size={size}m,uid={uid},gid={gid},mode=700"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "volume", str(container.volume)], check=True)
+        give_size(container.volume, size)
         mounted.append(container)
 
     yield resize

@@ -19,7 +19,7 @@ from hapg_protocol.model import VolumeState
 from tests.orders import fitting
 
 from .conftest import Make
-from .harness import DEFAULT, Container, as_server_user, chown, server_user, wait_for
+from .harness import DEFAULT, Container, as_server_user, chown, give_size, server_user, wait_for
 from .test_majors import Pair
 from .test_operations import Operator
 from .test_replication import catches_up, rows, write
@@ -377,9 +377,7 @@ def small(make: Make) -> Iterator[Container]:
     """A container whose WAL volume is a separate file system of 48 MiB; segments have 1 MiB."""
     container = make("pod-0", apart=True)
     assert container.wal_volume is not None
-    uid, gid = server_user()
-    options = f"size=48m,uid={uid},gid={gid},mode=700"
-    os.system(f"mount -t tmpfs -o {options} wal {container.wal_volume}")  # noqa: S605
+    give_size(container.wal_volume, 48)
     yield container
     container.end()
     os.system(f"umount {container.wal_volume}")  # noqa: S605

@@ -168,7 +168,10 @@ class TestDocuments:
 
 def nodes_of(path: str) -> list[str]:
     """Return the tests of a file, a path below the root, as pytest names them, without their parameters."""
-    return [f"{path}::{name}" for name in re.findall(r"^def (test_\w+)", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)]
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    groups = [("", tree.body), *((f"{each.name}::", each.body) for each in tree.body if isinstance(each, ast.ClassDef))]
+    functions = ((group, each.name) for group, body in groups for each in body if isinstance(each, ast.FunctionDef))
+    return [f"{path}::{group}{name}" for group, name in functions if name.startswith("test_")]
 
 
 def anchors(document: Path) -> set[str]:
